@@ -1,0 +1,139 @@
+"""Settings: every `JOBDECK_...` variable, read once, here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class BadSetting(ValueError):
+    """A setting has a value that Jobdeck cannot use; the message names it and says what would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one process of Jobdeck is set up. Field `x` is the variable `JOBDECK_X`."""
+
+    data_dir: Path = Path("instance")
+    database_url: str = ""
+    secret_key: str = field(default="", repr=False)
+    handlers: tuple[str, ...] = ()
+    threads: int = 10
+    web_threads: int = 64
+    run_worker: bool = True
+    grace_seconds: float = 20.0
+    heartbeat_seconds: float = 10.0
+    lease_seconds: float = 30.0
+    poll_seconds: float = 0.25
+    max_value_kb: int = 256
+    file_roots: tuple[Path, ...] = ()
+    rate_limit: bool = True
+    secure_cookies: bool = False
+    trusted_proxies: int = 0
+    demo: bool = False
+    admin_email: str = ""
+    admin_password: str = field(default="", repr=False)
+    login_prompt: str = ""
+    login_background: str = ""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; raise BadSetting with a sentence for a value that cannot be used."""
+        read = _Reader(os.environ if environ is None else environ)
+        return cls(
+            data_dir=Path(read.text("DATA_DIR", "instance")).absolute(),
+            database_url=read.text("DATABASE_URL"),
+            secret_key=read.text("SECRET_KEY"),
+            handlers=read.words("HANDLERS"),
+            threads=read.whole("THREADS", 10, least=1),
+            web_threads=read.whole("WEB_THREADS", 64, least=26),
+            run_worker=read.switch("RUN_WORKER", True),
+            grace_seconds=read.seconds("GRACE_SECONDS", 20.0),
+            heartbeat_seconds=read.seconds("HEARTBEAT_SECONDS", 10.0),
+            lease_seconds=read.seconds("LEASE_SECONDS", 30.0),
+            poll_seconds=read.seconds("POLL_SECONDS", 0.25),
+            max_value_kb=read.whole("MAX_VALUE_KB", 256, least=1),
+            file_roots=tuple(Path(each).resolve() for each in read.words("FILE_ROOTS")),
+            rate_limit=read.switch("RATE_LIMIT", True),
+            secure_cookies=read.switch("SECURE_COOKIES", False),
+            trusted_proxies=read.whole("TRUSTED_PROXIES", 0, least=0),
+            demo=read.switch("DEMO", False),
+            admin_email=read.text("ADMIN_EMAIL"),
+            admin_password=read.text("ADMIN_PASSWORD"),
+            login_prompt=read.text("LOGIN_PROMPT"),
+            login_background=read.text("LOGIN_BACKGROUND"),
+        ).checked()
+
+    def checked(self) -> Settings:
+        """Return these settings, or raise BadSetting when two of them cannot go together."""
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise BadSetting(
+                "JOBDECK_LEASE_SECONDS must be at least twice JOBDECK_HEARTBEAT_SECONDS, "
+                "so that one late heartbeat does not cost a worker its tasks."
+            )
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL: the one given, else an SQLite file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'jobdeck.sqlite3'}"
+
+    @property
+    def max_sockets(self) -> int:
+        """Websockets at once: always 24 threads fewer than there are, so that pages get through."""
+        return self.web_threads - 24
+
+    def signing_key(self) -> str:
+        """The key that signs sessions: the one given, else one made once and kept in `data_dir`."""
+        if self.secret_key:
+            return self.secret_key
+        kept = self.data_dir / "secret_key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return kept.read_text().strip()
+
+
+@dataclass(frozen=True)
+class _Reader:
+    environ: Mapping[str, str]
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environ.get(f"JOBDECK_{name}", "").strip() or default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+
+    def switch(self, name: str, default: bool) -> bool:
+        value = self.text(name, "1" if default else "0").lower()
+        if value not in _SWITCH:
+            raise BadSetting(f"JOBDECK_{name} is {value!r}; write 1 or 0.")
+        return _SWITCH[value]
+
+    def whole(self, name: str, default: int, *, least: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or int(value) < least:
+            raise BadSetting(f"JOBDECK_{name} is {value!r}; write a whole number from {least} up.")
+        return int(value)
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < 1e6:
+            raise BadSetting(f"JOBDECK_{name} is {value!r}; write a number of seconds above 0.")
+        return seconds
+
+
+_SWITCH = {
+    "1": True, "true": True, "yes": True, "on": True,
+    "0": False, "false": False, "no": False, "off": False,
+}  # fmt: skip
