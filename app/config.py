@@ -29,6 +29,7 @@ class Settings:
     lease_seconds: float = 30.0
     poll_seconds: float = 0.25
     max_value_kb: int = 256
+    max_upload_mb: int = 50
     file_roots: tuple[Path, ...] = ()
     rate_limit: bool = True
     secure_cookies: bool = False
@@ -56,6 +57,7 @@ class Settings:
             lease_seconds=read.seconds("LEASE_SECONDS", 30.0),
             poll_seconds=read.seconds("POLL_SECONDS", 0.25),
             max_value_kb=read.whole("MAX_VALUE_KB", 256, least=1),
+            max_upload_mb=read.whole("MAX_UPLOAD_MB", 50, least=1),
             file_roots=tuple(Path(each).resolve() for each in read.words("FILE_ROOTS")),
             rate_limit=read.switch("RATE_LIMIT", True),
             secure_cookies=read.switch("SECURE_COOKIES", False),

@@ -1,0 +1,44 @@
+"""`jobdeck db`, and what every other command asks first: can I work with this database?"""
+
+from __future__ import annotations
+
+import click
+
+from app import schema
+from app.config import Settings
+from app.db import Database
+from app.schema import Schema
+
+REFUSALS = {
+    Schema.EMPTY: "The database is empty. Run `jobdeck db upgrade` first.",
+    Schema.OLD: "The database has an older schema. Make a copy of it, then run "
+    "`jobdeck db upgrade`.",
+    Schema.UNKNOWN: "The database has a schema that this version of Jobdeck does not know: it is "
+    "from a newer version, or not Jobdeck's. Use that version, or set JOBDECK_DATABASE_URL.",
+}
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the schema of this version."""
+    database = Database(Settings.from_environment().database)
+    if schema.look_at(database) is Schema.UNKNOWN:
+        raise click.ClickException(REFUSALS[Schema.UNKNOWN])
+    schema.upgrade(database)
+    click.echo(f"The database is at revision {schema.newest()}.")
+
+
+def open_database(settings: Settings, *, may_be_empty: bool = False) -> Database:
+    """The database, when its schema is current; an empty one is upgraded where that is allowed."""
+    database = Database(settings.database)
+    found = schema.look_at(database)
+    if found is Schema.EMPTY and may_be_empty:
+        schema.upgrade(database)
+    elif found is not Schema.CURRENT:
+        raise click.ClickException(REFUSALS[found])
+    return database

@@ -1,0 +1,88 @@
+"""The Flask extensions, unbound, and the parts of the running application that views ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Flask, current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sock import Sock
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import Engine as SqlEngine
+
+from app.config import Settings
+from app.db import Base, Database
+from app.jobs import Engine
+from app.users.sign_ins import REMEMBERED
+
+
+class OneEngine(SQLAlchemy):
+    """Flask-SQLAlchemy on the engine that `app.db` has made: a process has one, and one pool."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> SqlEngine:
+        return cast(Database, app.extensions["jobdeck_database"]).engine
+
+
+db = OneEngine(metadata=Base.metadata)
+migrate = Migrate(db=db, directory=str(Path(__file__).parent.parent / "migrations"))
+login_manager = LoginManager()
+csrf = CSRFProtect()
+limiter = Limiter(get_remote_address)
+sock = Sock()
+
+
+def init_app(app: Flask, settings: Settings, database: Database) -> None:
+    """Bind what has no views of its own; `web` binds the others, for their order matters."""
+    app.extensions["jobdeck_settings"] = settings
+    app.extensions["jobdeck_database"] = database
+    app.config.from_mapping(_flask_settings(settings))
+    db.init_app(app)
+    migrate.init_app(app)
+    login_manager.init_app(app)
+    limiter.init_app(app)
+
+
+def the_settings() -> Settings:
+    """The settings of the running application."""
+    return cast(Settings, current_app.extensions["jobdeck_settings"])
+
+
+def the_database() -> Database:
+    """The database of the running application."""
+    return cast(Database, current_app.extensions["jobdeck_database"])
+
+
+def the_engine() -> Engine:
+    """The job engine of the running application."""
+    return cast(Engine, current_app.extensions["jobdeck"])
+
+
+def release_connection() -> None:
+    """Give the session's connection back: a websocket would keep it for as long as it is open."""
+    db.session.remove()
+
+
+def _flask_settings(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.signing_key(),
+        "SQLALCHEMY_DATABASE_URI": settings.database,
+        "SESSION_COOKIE_NAME": "jobdeck_session",
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.secure_cookies,
+        "REMEMBER_COOKIE_NAME": "jobdeck_remember",
+        "REMEMBER_COOKIE_DURATION": REMEMBERED,
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": settings.secure_cookies,
+        # A popup may stay open for hours; its forms must go on working.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "RATELIMIT_ENABLED": settings.rate_limit,
+        "RATELIMIT_STORAGE_URI": "memory://",
+        "MAX_CONTENT_LENGTH": settings.max_upload_mb * 2**20,
+        "MAX_FORM_MEMORY_SIZE": 4 * 2**20,
+    }

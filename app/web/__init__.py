@@ -1,0 +1,26 @@
+"""Everything that speaks HTTP and websocket. `init_app` says what is there, in order."""
+
+from __future__ import annotations
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from app.config import Settings
+from app.extensions import csrf, sock
+from app.web import access, auth, errors, filters, health, security
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the application its views and its rules.
+
+    Who may enter is asked before the CSRF token is looked at: a stranger gets 401, not 400.
+    """
+    app.jinja_env.undefined = StrictUndefined
+    filters.register(app)
+    security.init_app(app, settings)
+    access.init_app(app)
+    csrf.init_app(app)
+    errors.init_app(app)
+    app.register_blueprint(auth.bp)
+    app.register_blueprint(health.bp)
+    sock.init_app(app)

@@ -1,0 +1,60 @@
+"""Who is signed in: from the cookie to the person, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from flask import session
+from flask_login import current_user, login_user, logout_user
+
+from app.extensions import login_manager, the_database
+from app.users import sign_ins
+from app.users.people import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(Person):
+    """A person with the key of the sign-in by which they are here; what Flask-Login asks of one."""
+
+    key: str
+    is_authenticated: ClassVar[bool] = True
+    is_active: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+
+    def get_id(self) -> str:
+        """What the cookies hold: the key of the sign-in, so that they die with it."""
+        return self.key
+
+
+def the_person() -> SignedIn | None:
+    """Who is signed in, as they are now; None for a stranger."""
+    return cast(SignedIn, current_user._get_current_object()) if _somebody() else None
+
+
+def begin(key: str, *, remember: bool) -> None:
+    """Give the browser its cookies. Nothing of the session before is kept: it may be foreign."""
+    session.clear()
+    login_user(load(key), remember=remember)
+
+
+def end() -> None:
+    """End the sign-in everywhere its cookie may be, and forget it here."""
+    person = the_person()
+    if person is not None:
+        sign_ins.sign_out(the_database(), person.key)
+    session.clear()
+    logout_user()
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load(key: str) -> SignedIn | None:
+    """The person behind a cookie; None when the sign-in has ended."""
+    person = sign_ins.who(the_database(), key)
+    if person is None:
+        return None
+    return SignedIn(id=person.id, email=person.email, role=person.role, key=key)
+
+
+def _somebody() -> bool:
+    return bool(current_user.is_authenticated)

@@ -1,0 +1,118 @@
+"""How gunicorn serves Jobdeck: one process, many threads, and a stop that keeps nobody waiting.
+
+One process, because SQLite has one writer, and because each process has its own pool and sockets.
+On PostgreSQL start more processes, each by itself, behind a proxy.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from app.config import Settings
+
+settings = Settings.from_environment()
+
+bind = "127.0.0.1:8000"
+wsgi_app = "wsgi:app"
+worker_class = "gthread"
+workers = 1
+threads = settings.web_threads
+# Running handlers get GRACE_SECONDS to end; what is left is for the answers in flight.
+graceful_timeout = int(settings.grace_seconds) + 5
+timeout = 60
+keepalive = 5
+control_socket_disable = True
+
+QUIET = ("/static/", "/healthz", "/readyz", "/live", "/setup/")
+
+
+class Worthwhile(logging.Filter):
+    """Leaves out of the access log what nobody reads, and the setup link, which is a secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is worth writing."""
+        return not str(record.args["U"]).startswith(QUIET)  # type: ignore[call-overload, index]
+
+
+accesslog = "-"
+access_log_format = '%(h)s %(u)s "%(m)s %(U)s" %(s)s %(M)sms'
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"worthwhile": {"()": Worthwhile}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "out": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stdout},
+        "err": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
+    },
+    "root": {"level": "INFO", "handlers": ["err"]},
+    "loggers": {
+        "gunicorn.error": {"level": "WARNING", "handlers": ["err"], "propagate": False},
+        "gunicorn.access": {
+            "level": "INFO",
+            "handlers": ["out"],
+            "filters": ["worthwhile"],
+            "propagate": False,
+        },
+        "alembic": {"level": "WARNING"},
+    },
+}
+
+
+# A worker that ends with this code is not started again: gunicorn gives up and says so.
+REFUSED = 4
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let the engine run, and have it and the sockets stop as soon as a stop is asked for."""
+    from app import schema
+    from app.web import live
+
+    parts = worker.wsgi.extensions
+    if not schema.is_current(parts["jobdeck_database"]):
+        print("The database's schema is not current: run `jobdeck db upgrade`.", file=sys.stderr)
+        sys.exit(REFUSED)
+    worker.engine = parts["jobdeck"]
+    if settings.run_worker:
+        worker.engine.run()
+    worker.asked_to_stop = threading.Event()
+    threading.Thread(target=_begin_to_stop, args=[worker, live], daemon=True).start()
+    _set_on_sigterm(worker.asked_to_stop)
+
+
+def worker_int(worker: Any) -> None:
+    """Ctrl-C: the same, though gunicorn waits for no answer in flight."""
+    worker.asked_to_stop.set()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Wait for the engine: the handlers that run get their seconds of grace."""
+    # Ctrl-C arrives twice, from the terminal and from gunicorn; the second must not end this.
+    for each in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(each, signal.SIG_IGN)
+    if hasattr(worker, "engine"):
+        worker.engine.stop()
+
+
+def _begin_to_stop(worker: Any, live: Any) -> None:
+    """Runs in a thread of its own: what a signal interrupts may hold any lock."""
+    worker.asked_to_stop.wait()
+    worker.engine.begin_stop()
+    live.close_all()
+
+
+def _set_on_sigterm(asked_to_stop: threading.Event) -> None:
+    """gunicorn waits for every request to end before it tells anyone; a socket never ends."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def on_sigterm(signum: int, frame: Any) -> None:
+        asked_to_stop.set()
+        if callable(before):
+            before(signum, frame)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    signal.siginterrupt(signal.SIGTERM, False)
