@@ -74,7 +74,7 @@ def post_worker_init(worker: Any) -> None:
 
     parts = worker.wsgi.extensions
     if not schema.is_current(parts["jobdeck_database"]):
-        print("The database's schema is not current: run `jobdeck db upgrade`.", file=sys.stderr)
+        worker.log.critical("The database's schema is not current: run `jobdeck db upgrade`.")
         sys.exit(REFUSED)
     worker.engine = parts["jobdeck"]
     if settings.run_worker:
