@@ -1,0 +1,24 @@
+// The page's behaviour, by part. Nothing here holds a job's truth: the server renders, we place it.
+import { restoreOnBack, trackHistory } from "./history.js";
+import { openJobInfo, watchDialogs } from "./dialogs.js";
+import { watchLinks } from "./links.js";
+import { startLive } from "./live.js";
+import { watchKeys } from "./keyboard.js";
+import { watchPreferences } from "./preferences.js";
+import { watchRequests } from "./requests.js";
+import { keepTimes } from "./times.js";
+import { showWaitingToasts } from "./toasts.js";
+
+/** Open the popup of a job from anywhere: `OpenJobInfoPopup(42)`. */
+window.OpenJobInfoPopup = openJobInfo;
+
+watchRequests();
+trackHistory();
+restoreOnBack();
+watchDialogs();
+watchLinks();
+watchKeys();
+watchPreferences();
+keepTimes();
+showWaitingToasts();
+startLive();

@@ -1,0 +1,128 @@
+// One websocket for the page. Whatever carries data-live="topic" is subscribed while it is there.
+import { morph, parse, reconcile } from "./morph.js";
+import { goToLogin } from "./requests.js";
+import { tickTimes } from "./times.js";
+import { toast } from "./toasts.js";
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 5000;
+const HIDDEN = 60_000;
+const SIGNED_OUT = 4401;
+const REFUSED = new Set([1008, 4403]);
+const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", off: "Not live" };
+
+let socket = null;
+let timer = 0;
+let sleep = 0;
+let wait = FIRST_WAIT;
+let stopped = false;
+const subscribed = new Set();
+
+export function startLive() {
+  new MutationObserver(follow).observe(document.body, {
+    subtree: true, childList: true, attributes: true, attributeFilter: ["data-live"],
+  });
+  addEventListener("online", reconnectNow);
+  addEventListener("pagehide", () => socket?.close(1000));
+  addEventListener("pageshow", ({ persisted }) => persisted && reconnectNow());
+  document.addEventListener("visibilitychange", restWhileHidden);
+  follow();
+}
+
+// Each socket costs the server two threads: a tab that nobody looks at for long gives its own back.
+function restWhileHidden() {
+  clearTimeout(sleep);
+  if (document.hidden) sleep = setTimeout(() => socket?.close(1000), HIDDEN);
+  else reconnectNow();
+}
+
+function wantedTopics() {
+  return new Set([...document.querySelectorAll("[data-live]")].map((element) => element.dataset.live));
+}
+
+// Subscribe to what has come, unsubscribe from what has gone.
+function follow() {
+  const wanted = wantedTopics();
+  if (wanted.size && !socket && !timer) return connect();
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  for (const topic of subscribed) if (!wanted.has(topic)) send("unsubscribe", topic);
+  for (const topic of wanted) if (!subscribed.has(topic)) send("subscribe", topic);
+}
+
+function send(verb, topic) {
+  socket.send(JSON.stringify({ [verb]: topic }));
+  if (verb === "subscribe") subscribed.add(topic);
+  else subscribed.delete(topic);
+}
+
+function connect() {
+  if (stopped) return;
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/live`);
+  socket.addEventListener("open", follow);
+  socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
+  socket.addEventListener("close", ({ code }) => lost(code));
+}
+
+function lost(code) {
+  socket = null;
+  subscribed.clear();
+  if (code === SIGNED_OUT) {
+    stopped = true;
+    goToLogin();
+  } else if (REFUSED.has(code)) {
+    stop("The server ended the live connection. Load the page again to go on.");
+  } else {
+    say("reconnecting");
+    if (document.hidden) return;
+    timer = setTimeout(reconnectNow, wait);
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  }
+}
+
+function stop(sentence) {
+  stopped = true;
+  say("off");
+  toast(sentence, "error");
+}
+
+function reconnectNow() {
+  clearTimeout(timer);
+  timer = 0;
+  if (!socket && wantedTopics().size) connect();
+}
+
+function receive(message) {
+  if (message.error) return toast(message.error, "error");
+  wait = FIRST_WAIT;
+  say("live");
+  if (message.subscribed || !subscribed.has(message.topic)) return;
+  apply(message);
+}
+
+function apply({ html = {}, lists = {} }) {
+  const tails = [...document.querySelectorAll("[data-tail]")].filter(isAtEnd);
+  for (const [id, text] of Object.entries(html)) {
+    const element = document.getElementById(id);
+    if (element) morph(element, parse(text));
+  }
+  for (const [id, list] of Object.entries(lists)) {
+    const container = document.getElementById(id);
+    if (container) reconcile(container, list);
+    if (container) tickTimes(container);
+  }
+  for (const id of Object.keys(html)) tickTimes(document.getElementById(id) ?? document.createElement("i"));
+  for (const tail of tails) tail.scrollTop = tail.scrollHeight;
+}
+
+function isAtEnd(element) {
+  return element.scrollTop + element.clientHeight >= element.scrollHeight - 4;
+}
+
+function say(state) {
+  const indicator = document.getElementById("live-indicator");
+  if (!indicator || indicator.dataset.state === state) return;
+  indicator.dataset.state = state;
+  indicator.textContent = WORDS[state];
+  document.documentElement.dataset.connection = state; // an open dialog shows it too
+}

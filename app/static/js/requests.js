@@ -1,0 +1,53 @@
+// What every htmx request has in common: its CSRF token, a sign of work, a sentence when it fails.
+import { toast } from "./toasts.js";
+
+const SENTENCES = {
+  400: "That page is too old for this. Load it again, please.",
+  403: "You may not do that.",
+  404: "That is no longer there.",
+  409: "That is not possible any more: something has changed meanwhile.",
+  413: "That is too large.",
+  429: "Too many requests. Wait a moment, please.",
+  503: "The server is busy or stopping. Try again in a moment, please.",
+};
+
+export function watchRequests() {
+  document.addEventListener("htmx:config:request", addToken);
+  document.addEventListener("htmx:before:request", () => busy(1));
+  document.addEventListener("htmx:finally:request", () => busy(-1));
+  document.addEventListener("htmx:before:swap", keepErrorsOut);
+  document.addEventListener("htmx:error", sayThatItFailed);
+}
+
+/** Where to sign in, coming back to this very place. */
+export function goToLogin() {
+  const login = document.querySelector("meta[name=login-url]")?.content ?? "/login";
+  location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+function addToken({ detail: { ctx } }) {
+  if (ctx.request.method === "GET") return;
+  const token = document.querySelector("meta[name=csrf-token]")?.content;
+  if (token) ctx.request.headers["X-CSRFToken"] = token;
+}
+
+let running = 0;
+
+function busy(change) {
+  running = Math.max(running + change, 0);
+  document.documentElement.toggleAttribute("data-busy", running > 0);
+}
+
+// An error page is not what the target waits for; only a form with its errors (422) is.
+function keepErrorsOut(event) {
+  const { status } = event.detail.ctx.response ?? {};
+  if (!status || status < 400 || status === 422) return;
+  event.preventDefault();
+  if (status === 401) goToLogin();
+  else toast(SENTENCES[status] ?? "The server could not do that. It has been logged.", "error");
+}
+
+function sayThatItFailed({ detail }) {
+  if (detail.ctx?.response) return;
+  toast("The server does not answer. Check the connection and try again.", "error");
+}

@@ -1,0 +1,52 @@
+// Relative times and running clocks stay true while the page stays open.
+const SECOND = 1000;
+
+/** Keep every <time data-ago>, <time data-since> and <time data-clock> of the page up to date. */
+export function keepTimes() {
+  tickTimes(document);
+  setInterval(() => document.hidden || tickTimes(document), SECOND);
+}
+
+/** @param {ParentNode} root */
+export function tickTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    const words = wordsFor(time, moment);
+    if (words !== null && words !== time.textContent) time.firstChild.data = words;
+    localizeTitle(time, moment);
+  }
+}
+
+function wordsFor(time, moment) {
+  if ("ago" in time.dataset) return ago(moment);
+  if ("since" in time.dataset) return duration((Date.now() - moment) / SECOND);
+  return "clock" in time.dataset ? moment.toLocaleTimeString([], { hourCycle: "h23" }) : null;
+}
+
+// Until here the title says UTC; a person reads the time of the own zone better.
+function localizeTitle(time, moment) {
+  if (!time.title.endsWith(" UTC")) return;
+  time.title = moment.toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+}
+
+// The words of `since` in app/web/filters.py.
+function ago(moment) {
+  const seconds = Math.floor((Date.now() - moment) / SECOND);
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  const days = Math.floor(seconds / 86400);
+  if (days < 7) return days === 1 ? "yesterday" : `${days} days ago`;
+  return null; // the server wrote the date
+}
+
+// The words of `duration` in app/web/filters.py.
+function duration(seconds) {
+  const whole = Math.max(Math.floor(seconds), 0);
+  const two = (value) => String(value).padStart(2, "0");
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
