@@ -1,0 +1,1 @@
+"""What this application does: one module for each kind of job."""

@@ -1,0 +1,228 @@
+"""The task and the job as a handler sees them (A5, A9)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from app.jobs.errors import NestedChange, TaskLost
+from app.jobs.journal import Journal
+from app.jobs.store import recording
+from app.jobs.store.claiming import Claim
+from app.jobs.store.recording import TaskWrites
+from app.jobs.values import check_size, decode, encode, encode_fields, join_object, storable_text
+
+#: What a `change` function gets: a private copy of the newest state, to edit in place.
+Change = Callable[[dict[str, Any]], object]
+
+_changing = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class StartedBy:
+    """The person who started a job."""
+
+    id: int
+
+
+class JobFacts:
+    """What of a job does not change while it runs."""
+
+    def __init__(
+        self, job_id: int, name: str, handler: str, started_by: int | None, params: Callable[[], Any]
+    ) -> None:
+        self.id = job_id
+        self.name = name
+        self.handler = handler
+        self.started_by = None if started_by is None else StartedBy(started_by)
+        self._read_params = params
+
+    @cached_property
+    def params(self) -> Any:
+        """The params as the handler's own model, or a dict for a handler without one."""
+        return self._read_params()
+
+
+def apply(change: Change, state: str, limit: int) -> tuple[dict[str, Any], str]:
+    """Return what `change` makes of a job's state: as a dict, and as JSON text."""
+    if getattr(_changing, "now", False):
+        raise NestedChange
+    newer: dict[str, Any] = decode(state)
+    _changing.now = True
+    try:
+        change(newer)
+    finally:
+        _changing.now = False
+    return newer, encode(newer, "job state", limit)
+
+
+class Job:
+    """The job that a task belongs to, as its handler sees it: `task.job`."""
+
+    __slots__ = ("_facts", "_task")
+
+    def __init__(self, facts: JobFacts, task: Task) -> None:
+        self._facts = facts
+        self._task = task
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return self._facts.id
+
+    @property
+    def name(self) -> str:
+        """The job's name when it was claimed."""
+        return self._facts.name
+
+    @property
+    def params(self) -> Any:
+        """The params as the handler's own model, or a dict for a handler without one."""
+        return self._facts.params
+
+    @property
+    def started_by(self) -> StartedBy | None:
+        """Who started the job; None is nobody (a program)."""
+        return self._facts.started_by
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The newest state of the job. Read only: set_state_field() changes it."""
+        return MappingProxyType(decode(self._task.journal.newest_job_state(self.id).state))
+
+    def get_state_field(self, key: str, default: Any = None) -> Any:
+        """Return one field of the job's newest state."""
+        return self.state.get(key, default)
+
+    def set_state_field(self, key: str, value: Any) -> None:
+        """Set one field of the job's state. Returns at once; durable with the next group."""
+        kept = encode_fields({key: value}, "job state", self._task.limit)[key]
+
+        def set_field(state: dict[str, Any]) -> None:
+            state[key] = decode(kept)
+
+        def offer() -> None:
+            while self._offer(set_field, offer) is None:
+                pass
+
+        offer()
+
+    def update_fields_atomically(self, change: Change) -> dict[str, Any]:
+        """Change the job's state by what it is just now; return the new one once it is durable.
+
+        `change` edits a private copy in place. It is called again when the state was changed by
+        somebody else meanwhile, so it must have no other effect. It commits together with what
+        this task has set before: a marker set just before the call makes the change happen once,
+        also when the task runs again after a crash.
+        """
+        while True:
+            offered = self._offer(change, None)
+            if offered and self._task.journal.await_ticket(offered[1]):
+                return offered[0]
+
+    def _offer(self, change: Change, again: Callable[[], None] | None) -> Any:
+        journal = self._task.journal
+        seen = journal.newest_job_state(self.id)
+        newer, text = apply(change, seen.state, self._task.limit)
+        ticket = journal.offer_job_state(seen, text, self._task.writes(), again)
+        return None if ticket is None else (newer, ticket)
+
+
+class Task:
+    """One part of a job, as its handler sees it."""
+
+    __slots__ = ("_claim", "_lock", "_lost", "_state", "_texts", "_worker_id", "job", "journal", "limit")
+
+    def __init__(
+        self, claim: Claim, facts: JobFacts, *, worker_id: int, journal: Journal, limit: int
+    ) -> None:
+        self.job = Job(facts, self)
+        self.journal = journal
+        self.limit = limit
+        self._claim = claim
+        self._worker_id = worker_id
+        self._state: dict[str, Any] = decode(claim.state)
+        self._texts: dict[str, str] | None = None
+        self._lock = threading.Lock()
+        self._lost = threading.Event()
+
+    @property
+    def id(self) -> int:
+        """The task's id, unique over all jobs."""
+        return self._claim.id
+
+    @property
+    def index(self) -> int:
+        """The task's place in its job, from 0."""
+        return self._claim.index
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return self._claim.attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text at every try of this task: give it to outside systems that take one."""
+        return f"jobdeck-{self._claim.job_id}-{self._claim.id}"
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The task's state. Read only: set_state_field() changes it."""
+        return MappingProxyType(self._state)
+
+    def get_state_field(self, key: str, default: Any = None) -> Any:
+        """Return one field of the state."""
+        return self._state.get(key, default)
+
+    def set_state_field(self, key: str, value: Any) -> None:
+        """Set one field of the state. Returns at once; durable with the next group."""
+        self.set_state_fields({key: value})
+
+    def set_state_fields(self, fields: dict[str, Any] | None = None, /, **more: Any) -> None:
+        """Set several fields of the state, all or none of them."""
+        new = encode_fields({**(fields or {}), **more}, "state", self.limit)
+        with self._lock:
+            if self._texts is None:
+                self._texts = encode_fields(self._state, "state", self.limit)
+            state = join_object({**self._texts, **new})
+            check_size(len(state.encode()), "task's state", self.limit)
+            self._hand_over(state=state)
+            self._texts.update(new)
+            self._state = {**self._state, **{key: decode(text) for key, text in new.items()}}
+
+    def flush(self) -> None:
+        """Return once everything that was set so far is durable."""
+        self.journal.flush()
+
+    def log(self, message: object, *args: object, level: str = "INFO") -> None:
+        """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
+        text = str(message) % args if args else str(message)
+        line = (recording.moment(), level.upper()[:10], storable_text(text))
+        self._hand_over(logs=[line])
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than this task is worth running; raise TaskLost then."""
+        if self._lost.wait(seconds):
+            raise TaskLost
+
+    def lose(self) -> None:
+        """Tell the task that it belongs to another worker now (for the executor)."""
+        self._lost.set()
+
+    def writes(self) -> TaskWrites:
+        """What this claim has to say, with nothing said yet (for the core)."""
+        claim = self._claim
+        return TaskWrites(self._worker_id, claim.id, claim.job_id, claim.attempt)
+
+    def _hand_over(
+        self, *, state: str | None = None, logs: list[tuple[str, str, str]] | None = None
+    ) -> None:
+        writes = self.writes()
+        writes.state = state
+        writes.logs = logs or []
+        self.journal.hand_over(writes)

@@ -1,0 +1,374 @@
+"""The face of the core: everything that the rest of the program may ask of jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from app.config import Settings
+from app.db import Database
+from app.jobs.context import Change, apply
+from app.jobs.errors import TasksNotMade
+from app.jobs.events import Bus
+from app.jobs.executor import Executor, Pool
+from app.jobs.journal import Journal
+from app.jobs.registry import Handler, Preview, Registry
+from app.jobs.scheduler import Rhythm, Scheduler, hand_back
+from app.jobs.store import creating, reading, recording
+from app.jobs.store.creating import NewJob, NewTask
+from app.jobs.store.reading import Job, JobFilter, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.store.recording import JobState
+from app.jobs.values import decode, encode, encode_object
+from app.jobs.worker import Worker
+
+OWN_HANDLERS = "app.handlers"
+#: How long stopping may take beyond the grace time, for writing what handlers have said.
+LAST_WRITES_SECONDS = 5.0
+
+
+class HasId(Protocol):
+    """Anything that stands for a person."""
+
+    id: int
+
+
+class Engine:
+    """Starts jobs, runs them when told to, and tells about them.
+
+    Building one runs nothing; `run` starts its threads. An engine that does not run can do all
+    the rest: a command line, or a web process beside worker processes.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        registry: Registry | None = None,
+        *,
+        within: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.bus = Bus()
+        #: Differs in every process: who watches sees by it that the server is another one.
+        self.boot = secrets.token_hex(8)
+        self.registry = registry if registry is not None else Registry()
+        if registry is None:
+            self.registry.discover((OWN_HANDLERS, *settings.handlers))
+        self._limit = settings.max_value_kb * 1024
+        self._within = within
+        self._running: _Running | None = None
+
+    # Running
+
+    def run(self) -> None:
+        """Register as a worker and begin to execute (idempotent)."""
+        if self._running is None:
+            self._running = _Running(self, self._within)
+            self._running.start()
+
+    def begin_stop(self) -> None:
+        """Claim nothing more and give back what is not begun; returns soon."""
+        if self._running:
+            self._running.begin_stop()
+
+    def stop(self) -> None:
+        """Let running tasks end within the grace time, hand the rest back, and write all down."""
+        if self._running:
+            self._running.stop(self.settings.grace_seconds)
+            self._running = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this process can run nothing just now, as a sentence; None when all is well."""
+        return self._running.trouble if self._running else None
+
+    # Starting jobs
+
+    def start_new_job(  # noqa: PLR0913 - the arguments of the original, in its order
+        self,
+        name: str,
+        admin_user: HasId | int | None,
+        tasks: Iterable[Mapping[str, Any]],
+        job_handler_name: str,
+        initial_state: Mapping[str, Any] | None = None,
+        *,
+        params: Any = None,
+        queued: bool = False,
+        auto_start: bool = True,
+    ) -> int:
+        """Start a job of these tasks and return its id once all is durable (A4).
+
+        A task is `{"state": {...}}`, with `"skip": True` for one that shall not run. The job
+        starts as soon as its handler has a slot; with `auto_start=False` it waits for
+        start_next_queued_job() or start_queued_jobs(). `queued` says what is so anyway: every job
+        waits its turn. Raises UnknownHandler, ValueNotStorable; then nothing is stored.
+        """
+        handler = self.registry[job_handler_name]
+        new = NewJob(
+            name=(name or handler.title)[:500],
+            handler=handler.name,
+            params=encode_object(handler.dump_params(params or {}), "params", self._limit),
+            state=encode_object(dict(initial_state or {}), "initial state", self._limit),
+            started_by=_id_of(admin_user),
+            parallel_limit=handler.parallel_limit,
+            held=not auto_start,
+        )
+        job_id = creating.create_job(self.database, new, self._new_tasks(tasks))
+        self.bus.announce([job_id])
+        return job_id
+
+    def queue_new_job(
+        self,
+        name: str,
+        admin_user: HasId | int | None,
+        tasks: Iterable[Mapping[str, Any]],
+        job_handler_name: str,
+        initial_state: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Queue a job without starting it: it waits for start_next_queued_job()."""
+        return self.start_new_job(
+            name, admin_user, tasks, job_handler_name, initial_state, auto_start=False
+        )
+
+    def start_next_queued_job(self, job_handler_name: str) -> int | None:
+        """Let the oldest job that waits for this call start; return its id, None without one.
+
+        Nothing happens while the handler's slots are all taken.
+        """
+        started = self._release(job_handler_name, 1)
+        return started[0] if started else None
+
+    def start_queued_jobs(self, job_handler_name: str) -> list[int]:
+        """Let as many waiting jobs start as the handler has free slots; return their ids."""
+        return self._release(job_handler_name, None)
+
+    def _release(self, name: str, most: int | None) -> list[int]:
+        handler = self.registry[name]
+        released = creating.release_held(
+            self.database, handler.name, limit=handler.concurrency_limit, most=most
+        )
+        self.bus.announce(released)
+        return released
+
+    def start(
+        self,
+        handler_name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        started_by: HasId | int | None = None,
+        tasks: Iterable[Mapping[str, Any]] | None = None,
+    ) -> int:
+        """Start a job from its handler's params: check them, make its tasks, return its id (A16).
+
+        `tasks` given: the handler's own generator is not called. Raises UnknownHandler,
+        InvalidParams, TasksNotMade, ValueNotStorable; then nothing is stored.
+        """
+        handler = self.registry[handler_name]
+        checked = handler.read_params(params or {})
+        made = self._made(handler, checked) if tasks is None else tasks
+        return self.start_new_job(
+            name or handler.title, started_by, made, handler.name, params=checked
+        )
+
+    def preview(self, handler_name: str, params: Mapping[str, Any]) -> Preview:
+        """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
+        handler = self.registry[handler_name]
+        checked = handler.read_params(params)
+        with self._making(handler):
+            return handler.preview(checked)
+
+    def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
+        with self._making(handler):
+            for state in handler.states(params):
+                yield {"state": state}
+
+    @contextlib.contextmanager
+    def _making(self, handler: Handler) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TasksNotMade(f"The tasks could not be made: {error}.") from error
+        except ValueError as error:
+            raise TasksNotMade(f"The tasks could not be made: {error}") from error
+
+    def _new_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> Iterator[NewTask]:
+        for index, task in enumerate(tasks):
+            state = task.get("state")
+            if state is None or state == {}:
+                text = "{}"
+            else:
+                text = encode_object(state, f"state of task {index}", self._limit)
+            yield NewTask(text, bool(task.get("skip")))
+
+    # The state of jobs
+
+    def get_job_state(self, job_id: int) -> dict[str, Any]:
+        """Return a job's stored state; raise JobNotFound."""
+        state: dict[str, Any] = decode(self._job_state(job_id).state)
+        return state
+
+    def get_job_state_field(self, job_id: int, key: str, default: Any = None) -> Any:
+        """Return one field of a job's stored state."""
+        return self.get_job_state(job_id).get(key, default)
+
+    def set_job_state_field(self, job_id: int, key: str, value: Any) -> None:
+        """Set one field of a job's state; it is durable when this returns."""
+        self.update_job_fields_atomically(job_id, lambda state: state.update({key: value}))
+
+    def update_job_fields_atomically(self, job_id: int, change: Change) -> dict[str, Any]:
+        """Change a job's state by what it is just now; return the new one, once durable (A9).
+
+        `change` edits a private copy in place and may be called several times, until its result
+        is stored on exactly the state that it saw: it must have no other effect. No lock is held
+        meanwhile. Inside of a task use `task.job.update_fields_atomically`.
+        """
+        while True:
+            seen = self._job_state(job_id)
+            newer, text = apply(change, seen.state, self._limit)
+            with self.database.writing_once() as connection:
+                stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
+            if stored:
+                self.bus.announce([job_id])
+                return newer
+
+    def _job_state(self, job_id: int) -> JobState:
+        with self.database.reading() as connection:
+            return recording.job_state(connection, job_id)
+
+    # Looking
+
+    def job(self, job_id: int) -> Job:
+        """Return a job; raise JobNotFound."""
+        with self.database.reading() as connection:
+            return reading.job(connection, job_id)
+
+    def jobs(
+        self,
+        which: JobFilter | None = None,
+        *,
+        limit: int = 50,
+        after: int | None = None,
+        before: int | None = None,
+    ) -> list[JobRow]:
+        """Return jobs, newest first; `after` and `before` are ids that bound the page."""
+        with self.database.reading() as connection:
+            which = which or JobFilter()
+            return reading.jobs(connection, which, limit=limit, after=after, before=before)
+
+    def jobs_of(self, job_ids: Collection[int]) -> list[JobRow]:
+        """Return these jobs as rows, as far as they exist."""
+        with self.database.reading() as connection:
+            return reading.jobs_of(connection, job_ids)
+
+    def count_jobs(self, which: JobFilter, statuses: Iterable[str]) -> dict[str, int]:
+        """Count the jobs of each status, each up to 1,001."""
+        with self.database.reading() as connection:
+            return reading.count_jobs(connection, which, statuses)
+
+    def tasks(self, job_id: int, **which: Any) -> list[TaskRow]:
+        """Return tasks of a job; see store.reading.tasks() for what may be asked."""
+        with self.database.reading() as connection:
+            return reading.tasks(connection, job_id, **which)
+
+    def tasks_by_offset(self, job_id: int, *, status: str, offset: int, limit: int) -> list[TaskRow]:
+        """Return tasks of one status from the `offset`th on."""
+        with self.database.reading() as connection:
+            return reading.tasks_by_offset(
+                connection, job_id, status=status, offset=offset, limit=limit
+            )
+
+    def task(self, job_id: int, index: int) -> TaskDetail:
+        """Return one task with its attempts and log; raise TaskNotFound."""
+        with self.database.reading() as connection:
+            return reading.task(connection, job_id, index)
+
+    def log(self, job_id: int, limit: int = 100) -> list[LogLine]:
+        """Return the last lines that were said in a job, oldest first."""
+        with self.database.reading() as connection:
+            return reading.log(connection, job_id, limit=limit)
+
+    def active_versions(self) -> dict[int, int]:
+        """Return the version of each unfinished job, which every change of it moves."""
+        with self.database.reading() as connection:
+            return reading.active_versions(connection)
+
+
+class _Running:
+    """The parts of an engine that executes, and the order in which they start and stop."""
+
+    def __init__(
+        self, engine: Engine, within: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        settings = engine.settings
+        self._engine = engine
+        self._stopping = threading.Event()
+        self._worker = Worker(
+            engine.database,
+            settings.data_dir / "workers",
+            threads=settings.threads,
+            lease=settings.lease_seconds,
+        )
+        self._journal = Journal(
+            engine.database,
+            engine.bus.announce,
+            more_to_come=lambda: bool(self._pool.load),
+            on_fenced=lambda: self._scheduler.fenced(),
+        )
+        executor = Executor(self._journal, limit=settings.max_value_kb * 1024, within=within)
+        self._pool = Pool(
+            executor,
+            self._worker,
+            threads=settings.threads,
+            on_room=lambda: self._scheduler.hint(),
+        )
+        self._scheduler = Scheduler(
+            engine.database,
+            engine.registry,
+            worker=self._worker,
+            journal=self._journal,
+            pool=self._pool,
+            announce=engine.bus.announce,
+            rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
+        )
+        self._watching = contextlib.ExitStack()
+
+    @property
+    def trouble(self) -> str | None:
+        return self._journal.trouble or self._scheduler.trouble
+
+    def start(self) -> None:
+        self._worker.register(self._engine.registry.limits)
+        self._journal.write_for(self._worker.id)
+        self._pool.start()
+        self._watching.enter_context(self._engine.bus.watching(self._scheduler.hint))
+        self._scheduler.start()
+
+    def begin_stop(self) -> None:
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._scheduler.stop()
+        hand_back(self._engine.database, self._worker, self._pool.take_back())
+
+    def stop(self, grace: float) -> None:
+        self.begin_stop()
+        end = time.monotonic() + grace
+        while self._pool.load and time.monotonic() < end:
+            self._pool.wait_for_end(end - time.monotonic())
+        unfinished = self._pool.lose_all()
+        self._pool.stop()
+        self._journal.stop(LAST_WRITES_SECONDS)
+        hand_back(self._engine.database, self._worker, unfinished)
+        self._worker.retire()
+        self._watching.close()
+
+
+def _id_of(person: HasId | int | None) -> int | None:
+    return person if person is None or isinstance(person, int) else person.id

@@ -1,0 +1,36 @@
+"""Who wants to know that a job changed. An announcement carries ids; the database is the truth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+#: Called with the ids of jobs that changed, on the thread that changed them: it must not wait.
+Listener = Callable[[Collection[int]], None]
+
+
+class Bus:
+    """Announce that jobs changed, after the change is durable; watch for such announcements."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: tuple[Listener, ...] = ()
+
+    def announce(self, job_ids: Collection[int]) -> None:
+        """Tell every watcher that these jobs are not what they were."""
+        if not job_ids:
+            return
+        for listener in self._listeners:
+            listener(job_ids)
+
+    @contextmanager
+    def watching(self, listener: Listener) -> Iterator[None]:
+        """Call `listener` with each announcement until the block is left."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)

@@ -1,0 +1,195 @@
+"""Run one task, from claimed to handed over; and the pool of threads that does it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from app.jobs.context import JobFacts, Task
+from app.jobs.errors import TaskLost
+from app.jobs.journal import Journal
+from app.jobs.registry import Handler
+from app.jobs.states import TaskStatus
+from app.jobs.store.claiming import Claim
+from app.jobs.store.recording import TaskWrites, moment
+from app.jobs.values import encode, storable_text
+from app.jobs.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed task with all that running it takes."""
+
+    claim: Claim
+    facts: JobFacts
+    handler: Handler
+    worker_id: int
+
+
+class Executor:
+    """Turns a claimed task into an outcome that the journal writes."""
+
+    def __init__(
+        self, journal: Journal, *, limit: int, within: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._journal = journal
+        self._limit = limit
+        self._within = within
+
+    def prepare(self, work: Work) -> Task:
+        """Make the task as the handler will see it."""
+        return Task(
+            work.claim,
+            work.facts,
+            worker_id=work.worker_id,
+            journal=self._journal,
+            limit=self._limit,
+        )
+
+    def execute(self, work: Work, task: Task) -> None:
+        """Run a task and hand its outcome over; never raises for what a handler does."""
+        outcome = task.writes()
+        outcome.started_at = moment()
+        try:
+            with self._within():
+                result = work.handler.run(task)
+            outcome.result = None if result is None else encode(result, "result", self._limit)
+            outcome.status = TaskStatus.DONE
+        except TaskLost:
+            return
+        except BaseException as error:
+            _fail(outcome, error)
+        outcome.finished_at = moment()
+        with contextlib.suppress(TaskLost):
+            self._journal.hand_over(outcome)
+
+
+def _fail(outcome: TaskWrites, error: BaseException) -> None:
+    # The first frame is the executor's own: it tells the author of a handler nothing.
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    outcome.status = TaskStatus.FAILED
+    outcome.error = storable_text(_sentence(error))
+    outcome.traceback = storable_text("".join(_format(error, frames)))
+
+
+def _sentence(error: BaseException) -> str:
+    try:
+        said = str(error).strip()
+    except Exception:
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _format(error: BaseException, frames: object) -> Iterable[str]:
+    try:
+        return traceback.format_exception(type(error), error, frames)  # type: ignore[arg-type]
+    except Exception:
+        return [f"{type(error).__name__} (its traceback cannot be shown)"]
+
+
+class Pool:
+    """Threads that execute tasks one after another. The scheduler feeds it, nobody else."""
+
+    def __init__(
+        self, executor: Executor, worker: Worker, *, threads: int, on_room: Callable[[], None]
+    ) -> None:
+        self.threads = threads
+        self._executor = executor
+        self._worker = worker
+        self._on_room = on_room
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._running: dict[int, Task] = {}
+        self._waiting: dict[int, Work] = {}
+        self._in_hand: dict[int, Work] = {}
+        #: Tasks that have ended here since the start.
+        self.ended = 0
+        self._one_ended = threading.Event()
+        self._members: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the threads. They are daemons: a task that never ends must not keep the process."""
+        for slot in range(self.threads):
+            member = threading.Thread(
+                target=self._serve, args=(slot,), name=f"jobdeck-pool-{slot}", daemon=True
+            )
+            self._members.append(member)
+            member.start()
+
+    def submit(self, works: Iterable[Work]) -> None:
+        """Queue claimed tasks for the next free threads."""
+        for work in works:
+            self._in_hand[work.claim.id] = self._waiting[work.claim.id] = work
+            self._queue.put(work)
+
+    @property
+    def waiting(self) -> int:
+        """Claimed tasks that no thread has begun."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Tasks that a thread is running."""
+        return len(self._running)
+
+    @property
+    def load(self) -> int:
+        """Claimed tasks that have not ended."""
+        return len(self._in_hand)
+
+    def take_back(self) -> list[int]:
+        """Take back the tasks that no thread has begun, and return their ids."""
+        taken = [task_id for task_id in list(self._waiting) if self._waiting.pop(task_id, None)]
+        for task_id in taken:
+            self._in_hand.pop(task_id, None)
+        return taken
+
+    def lose_all(self) -> list[int]:
+        """Tell all running tasks that they are lost; return the ids of running ones."""
+        self.take_back()
+        running = dict(self._running)
+        for task in running.values():
+            task.lose()
+        return list(running)
+
+    def _serve(self, slot: int) -> None:
+        while work := self._queue.get():
+            # A task that is not among the waiting any more was taken back meanwhile.
+            if self._waiting.pop(work.claim.id, None) is not work:
+                continue
+            self._run(slot, work)
+
+    def _run(self, slot: int, work: Work) -> None:
+        task_id = work.claim.id
+        try:
+            task = self._running[task_id] = self._executor.prepare(work)
+            self._worker.runs(slot, task_id)
+            self._executor.execute(work, task)
+        except Exception:
+            log.exception("The engine failed to run task %s.", task_id)
+        finally:
+            self._worker.runs(slot, 0)
+            self._running.pop(task_id, None)
+            self._in_hand.pop(task_id, None)
+            self.ended += 1
+            self._one_ended.set()
+            if self.waiting < self.threads:
+                self._on_room()
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until a task ends, or for so many seconds."""
+        self._one_ended.clear()
+        if self._in_hand:
+            self._one_ended.wait(seconds)
+
+    def stop(self) -> None:
+        """Let each thread end after the task that it runs."""
+        for _ in self._members:
+            self._queue.put(None)

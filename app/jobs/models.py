@@ -1,0 +1,225 @@
+"""The rows of the core: Handler, Worker, Job, Task, Attempt, LogLine.
+
+What counts a job's tasks and its handler's running jobs are triggers, beside the tables: rows
+that really changed are counted, whichever statement changed them, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import DDL, CheckConstraint, Computed, ForeignKey, Index, String, Text, event, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Moment
+from app.jobs.states import JobStatus, TaskStatus
+
+
+class Handler(Base):
+    """What is known of a handler beyond its code: how many of its jobs hold a slot."""
+
+    __tablename__ = "handler"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    concurrency_limit: Mapped[int | None]  # jobs at once; None: no limit
+    running: Mapped[int] = mapped_column(server_default=text("0"))  # jobs IN_PROGRESS
+
+
+class Worker(Base):
+    """One incarnation of a process with an engine. Its id is never used again: it is the fence."""
+
+    __tablename__ = "worker"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    mark: Mapped[str] = mapped_column(String(64))  # its file in DATA_DIR/workers
+    handlers: Mapped[str] = mapped_column(Text)  # JSON list of the names it can run
+    alive: Mapped[bool]
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Job(Base):
+    """What was asked (A1). The counters below are moved by triggers on `task`."""
+
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(500))
+    handler: Mapped[str] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(20))
+    held: Mapped[bool] = mapped_column(server_default=text("false"))  # waits for start_queued_jobs
+    priority: Mapped[int] = mapped_column(server_default=text("100"))
+    parallel_limit: Mapped[int | None]
+    # Set while the tasks are being written: such a job is invisible, and removed when it is past.
+    preparing_until: Mapped[datetime | None] = mapped_column(Moment)
+    total: Mapped[int] = mapped_column(server_default=text("0"))
+    scheduled: Mapped[int] = mapped_column(server_default=text("0"))
+    in_progress: Mapped[int] = mapped_column(server_default=text("0"))
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+    cancelled: Mapped[int] = mapped_column(server_default=text("0"))
+    skipped: Mapped[int] = mapped_column(server_default=text("0"))
+    progress: Mapped[int] = mapped_column(
+        Computed(
+            "CASE WHEN total = 0 THEN 100"
+            " ELSE (done + failed + cancelled + skipped) * 100 / total END",
+            persisted=True,
+        )
+    )
+    version: Mapped[int] = mapped_column(server_default=text("0"))  # moved by every change of it
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    started_at: Mapped[datetime | None] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    started_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(Moment)
+    cancel_requested_by: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="SET NULL")
+    )
+    # Heavy columns last: a list that does not ask for them does not read them either.
+    error: Mapped[str | None] = mapped_column(Text)
+    state_version: Mapped[int] = mapped_column(server_default=text("0"))
+    params: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+    state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ({})".format(", ".join(f"'{each}'" for each in JobStatus)), name="status"
+        ),
+        Index("ix_job_status", "status", "id"),
+        Index("ix_job_handler", "handler", "id"),
+        Index(
+            "ix_job_queued",
+            "handler",
+            "priority",
+            "id",
+            sqlite_where=text("status = 'QUEUED'"),
+            postgresql_where=text("status = 'QUEUED'"),
+        ),
+        Index(
+            "ix_job_in_progress",
+            "priority",
+            "id",
+            sqlite_where=text("status = 'IN_PROGRESS'"),
+            postgresql_where=text("status = 'IN_PROGRESS'"),
+        ),
+        Index(
+            "ix_job_preparing",
+            "preparing_until",
+            sqlite_where=text("preparing_until IS NOT NULL"),
+            postgresql_where=text("preparing_until IS NOT NULL"),
+        ),
+        # An id is never used again: what was said of a deleted job must not be taken for another.
+        {"sqlite_autoincrement": True},
+    )
+
+
+def _tasks_where(status: TaskStatus) -> Index:
+    """An index of one status' tasks: small, in the order of their job."""
+    condition = text(f"status = '{status}'")
+    return Index(
+        f"ix_task_{status.lower()}",
+        "job_id",
+        "idx",
+        sqlite_where=condition,
+        postgresql_where=condition,
+    )
+
+
+class Task(Base):
+    """One part of a job. `idx` counts from 0 without gaps, so pages need no OFFSET."""
+
+    __tablename__ = "task"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    idx: Mapped[int]
+    status: Mapped[str] = mapped_column(String(20))
+    worker_id: Mapped[int | None]  # the fence: who claimed it
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))  # tries begun so far
+    crashes: Mapped[int] = mapped_column(server_default=text("0"))  # workers that died running it
+    version: Mapped[int] = mapped_column(server_default=text("0"))  # the job's, at its last change
+    started_at: Mapped[datetime | None] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    error: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+    result: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ({})".format(", ".join(f"'{each}'" for each in TaskStatus)), name="status"
+        ),
+        Index("uq_task_job_id_idx", "job_id", "idx", unique=True),
+        _tasks_where(TaskStatus.SCHEDULED),
+        _tasks_where(TaskStatus.IN_PROGRESS),
+        _tasks_where(TaskStatus.FAILED),
+        # The few that must run alone next, see claiming.SUSPECT_CRASHES.
+        Index(
+            "ix_task_suspect",
+            "id",
+            sqlite_where=text("status = 'SCHEDULED' AND crashes >= 2"),
+            postgresql_where=text("status = 'SCHEDULED' AND crashes >= 2"),
+        ),
+    )
+
+
+class Attempt(Base):
+    """A try of a task that did not end well. One that did is told by the task's own row."""
+
+    __tablename__ = "attempt"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    status: Mapped[str] = mapped_column(String(20))
+    worker_id: Mapped[int | None]
+    started_at: Mapped[datetime | None] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    error: Mapped[str | None] = mapped_column(Text)
+    traceback: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("uq_attempt_task_id_number", "task_id", "number", unique=True),)
+
+
+class LogLine(Base):
+    """One line that a handler said while it ran a task."""
+
+    __tablename__ = "log_line"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    at: Mapped[datetime] = mapped_column(Moment)
+    level: Mapped[str] = mapped_column(String(10))
+    message: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        Index("ix_log_line_job_id_id", "job_id", "id"),
+        Index("ix_log_line_task_id_id", "task_id", "id"),
+    )
+
+
+def _moved(column: str, status: TaskStatus) -> str:
+    return f"{column} = {column} - (OLD.status = '{status}') + (NEW.status = '{status}')"
+
+
+SQLITE_COUNTING = (
+    f"""CREATE TRIGGER task_counted AFTER UPDATE OF status, state ON task BEGIN
+  UPDATE job SET version = version + 1, {", ".join(_moved(s.lower(), s) for s in TaskStatus)}
+  WHERE id = NEW.job_id;
+END""",
+    """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
+WHEN (OLD.status = 'IN_PROGRESS') <> (NEW.status = 'IN_PROGRESS') BEGIN
+  UPDATE handler SET running = running + (NEW.status = 'IN_PROGRESS') - (OLD.status = 'IN_PROGRESS')
+  WHERE name = NEW.handler;
+END""",
+    """CREATE TRIGGER job_deleted AFTER DELETE ON job WHEN OLD.status = 'IN_PROGRESS' BEGIN
+  UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
+END""",
+)
+for _trigger in SQLITE_COUNTING:
+    # A DDL is a format string: its own percent signs would have to be doubled.
+    event.listen(Base.metadata, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))

@@ -1,0 +1,226 @@
+"""Handlers: the functions that run the tasks of a kind of job, and how they are found (A3, Q1)."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import pkgutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic_core import to_jsonable_python
+
+from app.jobs.context import Task
+from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.values import SECRET, decode, reveal_secrets
+
+ROLES = frozenset({"viewer", "operator", "superadmin"})
+#: A preview stops here; it is a look, not the work itself.
+PREVIEW_SECONDS = 2.0
+PREVIEW_TASKS = 10_000
+
+MakeTasks = Callable[[Any], Iterable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How many tasks a job would have; `capped`: at least so many."""
+
+    count: int
+    capped: bool
+
+
+@dataclass(kw_only=True)
+class Handler:
+    """One kind of job: how its tasks are run, and within which limits."""
+
+    name: str
+    run: Callable[[Task], Any]
+    params: type[BaseModel] | None = None
+    parallel_limit: int | None = 3
+    concurrency_limit: int | None = 1
+    roles: Mapping[str, str] = field(default_factory=dict)
+    component: str | None = None
+    icon: str | None = None
+    make_tasks: MakeTasks | None = None
+
+    def __post_init__(self) -> None:
+        for limit in ("parallel_limit", "concurrency_limit"):
+            value = getattr(self, limit)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise BadHandler(
+                    f"{limit} of handler {self.name!r} is {value!r}; "
+                    "it must be a whole number from 1 up, or None for no limit."
+                )
+        if unknown := set(self.roles) - {"view", "start", "manage"}:
+            raise BadHandler(
+                f"roles of handler {self.name!r} name {sorted(unknown)}; "
+                "the actions are view, start and manage."
+            )
+        if unknown := set(self.roles.values()) - ROLES:
+            raise BadHandler(
+                f"roles of handler {self.name!r} name {sorted(unknown)}; "
+                f"the roles are {', '.join(sorted(ROLES))}."
+            )
+
+    def __call__(self, task: Task) -> Any:
+        """Run one task, as the executor does; handy in tests of a handler."""
+        return self.run(task)
+
+    def tasks(self, make_tasks: MakeTasks) -> MakeTasks:
+        """Decorate the generator that makes the tasks: params in, one state (a dict) a task out."""
+        self.make_tasks = make_tasks
+        return make_tasks
+
+    @property
+    def title(self) -> str:
+        """The name as a person would write it."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def description(self) -> str:
+        """The first paragraph of the function's docstring."""
+        return (inspect.getdoc(self.run) or "").split("\n\n")[0].replace("\n", " ")
+
+    def read_params(self, params: Mapping[str, Any]) -> Any:
+        """Return params as the handler's model; raise InvalidParams with a sentence a field."""
+        given = reveal_secrets(dict(params))
+        if self.params is None:
+            return given
+        try:
+            return self.params.model_validate(given)
+        except ValidationError as error:
+            raise InvalidParams(_sentences(error)) from None
+
+    def reader(self, stored: str) -> Callable[[], Any]:
+        """Return what reads params as they are stored (for the scheduler)."""
+        return lambda: self.read_params(decode(stored))
+
+    def dump_params(self, params: Any) -> dict[str, Any]:
+        """Return params as JSON values to store: defaults filled in, secrets marked as such."""
+        if not isinstance(params, BaseModel):
+            return dict(params)
+        dumped: dict[str, Any] = to_jsonable_python(_mark_secrets(params.model_dump()))
+        return dumped
+
+    def states(self, params: Any) -> Iterator[dict[str, Any]]:
+        """Make the tasks' states; one empty state for a handler without a `tasks` function."""
+        return iter([{}] if self.make_tasks is None else self.make_tasks(params))
+
+    def preview(self, params: Any) -> Preview:
+        """Count the tasks that a job would have, for 2 s and up to 10,000."""
+        end = time.monotonic() + PREVIEW_SECONDS
+        count = 0
+        for _ in itertools.islice(self.states(params), PREVIEW_TASKS):
+            count += 1
+            if time.monotonic() > end:
+                return Preview(count, True)
+        return Preview(count, count == PREVIEW_TASKS)
+
+
+def task_handler(
+    name: str | Callable[[Task], Any] | None = None, **options: Any
+) -> Any:
+    """Declare the decorated function a handler, named after itself unless `name` is given.
+
+    Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
+    `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`.
+    """
+    if callable(name):
+        return task_handler()(name)
+
+    def declare(run: Callable[[Task], Any]) -> Handler:
+        return Handler(name=name or run.__name__, run=run, **options)
+
+    return declare
+
+
+class Registry:
+    """The handlers of one application, by name, and where their components lie."""
+
+    def __init__(self, handlers: Iterable[Handler] = ()) -> None:
+        self._handlers: dict[str, Handler] = {}
+        self.component_folders: list[Path] = []
+        for handler in handlers:
+            self.add(handler)
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(sorted(self._handlers.values(), key=lambda handler: handler.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._handlers
+
+    def __getitem__(self, name: str) -> Handler:
+        try:
+            return self._handlers[name]
+        except KeyError:
+            raise UnknownHandler(name, list(self._handlers)) from None
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The concurrency limit of each handler."""
+        return {handler.name: handler.concurrency_limit for handler in self}
+
+    def add(self, handler: Handler) -> None:
+        """Add a handler; a second one of the same name is a mistake."""
+        if self._handlers.get(handler.name, handler) is not handler:
+            raise BadHandler(f"Two handlers are named {handler.name!r}; rename one of them.")
+        self._handlers[handler.name] = handler
+
+    def discover(self, packages: Iterable[str]) -> None:
+        """Add every handler of these modules or packages of modules, and of installed plugins."""
+        plugins = [point.value.partition(":")[0] for point in entry_points(group="jobdeck.handlers")]
+        for name in (*packages, *plugins):
+            package = _import(name)
+            for module in (package, *_modules(package)):
+                self._take(module)
+            folder = Path(inspect.getfile(package)).parent / "components"
+            if folder.is_dir():
+                self.component_folders.append(folder)
+
+    def _take(self, module: ModuleType) -> None:
+        for value in vars(module).values():
+            if isinstance(value, Handler):
+                self.add(value)
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
+        yield _import(f"{package.__name__}.{found.name}")
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise BadHandler(
+            f"The handler module {name!r} cannot be imported: {error}. "
+            "Mend it, or take it out of JOBDECK_HANDLERS."
+        ) from error
+
+
+def _mark_secrets(value: Any) -> Any:
+    if isinstance(value, SecretStr | SecretBytes):
+        return {SECRET: value.get_secret_value()}
+    if isinstance(value, dict):
+        return {key: _mark_secrets(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_mark_secrets(each) for each in value]
+    return value
+
+
+def _sentences(error: ValidationError) -> dict[str, list[str]]:
+    fields: dict[str, list[str]] = {}
+    for each in error.errors(include_url=False, include_input=False):
+        name = str(each["loc"][0]) if each["loc"] else ""
+        within = ".".join(str(part) for part in each["loc"][1:])
+        message = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        fields.setdefault(name, []).append(f"{within}: {message}." if within else f"{message}.")
+    return fields

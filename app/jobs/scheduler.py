@@ -1,0 +1,302 @@
+"""One thread decides what runs next: it looks, asks for it in one claim, and feeds the pool."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from app.db import Database
+from app.jobs.context import JobFacts
+from app.jobs.executor import Pool, Work
+from app.jobs.journal import Journal
+from app.jobs.registry import Registry
+from app.jobs.store import claiming, creating, reading
+from app.jobs.store.claiming import Candidate, Order
+from app.jobs.worker import Worker
+
+log = logging.getLogger(__name__)
+
+#: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
+MOST_AHEAD = 200
+#: Tasks for this long are claimed ahead, by the rate at which tasks end.
+AHEAD_SECONDS = 0.05
+#: While there is enough work at hand, jobs are looked at only so often.
+LOOK_SECONDS = 0.05
+#: How often the host is searched for dead workers; a file lock tells it, so that costs little.
+SEARCH_SECONDS = 1.0
+CLEAN_SECONDS = 60.0
+#: Jobs whose unchanging part is kept in memory.
+MOST_FACTS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rhythm:
+    """How often the scheduler does what nobody tells it to do, in seconds."""
+
+    poll: float = 0.25
+    heartbeat: float = 10.0
+
+
+class Every:
+    """Tells when it is time again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is time; if so, the next time is set."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._seconds
+        return True
+
+    def now(self) -> None:
+        """Be due at the next question."""
+        self._next = 0.0
+
+
+class Scheduler:
+    """Decides for one process. Its thread owns its data; others only hint that it should look."""
+
+    def __init__(  # noqa: PLR0913 - the one place where the parts of the core meet
+        self,
+        database: Database,
+        registry: Registry,
+        *,
+        worker: Worker,
+        journal: Journal,
+        pool: Pool,
+        announce: Callable[[Collection[int]], None],
+        rhythm: Rhythm,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._worker = worker
+        self._journal = journal
+        self._pool = pool
+        self._announce = announce
+        self._names = [handler.name for handler in registry]
+        self._poll = rhythm.poll
+        self._heartbeat = Every(rhythm.heartbeat)
+        self._search = Every(SEARCH_SECONDS)
+        self._clean = Every(CLEAN_SECONDS)
+        self._look = Every(LOOK_SECONDS)
+        self._wake = threading.Event()
+        self._stop_asked = threading.Event()
+        self._fenced = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
+        self._facts: dict[int, JobFacts] = {}
+        self._turns = 0
+        self._rate = 0.0
+        self._counted = (time.monotonic(), 0)
+        self._suspects = True
+        self._runs_alone = False
+        #: Why nothing can be claimed just now, as a sentence; None when all is well.
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        """Start deciding; the worker is registered by then."""
+        self._heartbeat.is_due()
+        self._thread.start()
+
+    def hint(self, _job_ids: Collection[int] = ()) -> None:
+        """Say that there may be something to do."""
+        self._wake.set()
+
+    def fenced(self) -> None:
+        """Say that this worker was taken for dead."""
+        self._fenced.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; returns when the last claim is over."""
+        self._stop_asked.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop_asked.is_set():
+            self._wake.clear()
+            try:
+                self._turn()
+                self.trouble = None
+            except OperationalError as error:
+                self.trouble = f"The database cannot be written just now: {error.orig}."
+                log.warning("%s The scheduler tries again.", self.trouble)
+            except DBAPIError:
+                log.exception("The scheduler failed to claim; it tries again.")
+            self._wake.wait(self._poll)
+
+    def _turn(self) -> None:
+        if self._fenced.is_set():
+            self._begin_anew()
+        self._keep_house()
+        if not self._worker.is_trusted or self._journal.trouble:
+            return
+        room = self._room()
+        if not room and not self._look.is_due():
+            return
+        order = self._plan(room)
+        if order:
+            self._carry_out(order)
+
+    def _begin_anew(self) -> None:
+        """Become a new worker; what the old one ran belongs to others now."""
+        self._fenced.clear()
+        self._pool.lose_all()
+        self._worker.register(self._registry.limits)
+        self._journal.write_for(self._worker.id)
+
+    def _keep_house(self) -> None:
+        if self._heartbeat.is_due() and not self._worker.renew():
+            self._begin_anew()
+        if self._search.is_due():
+            for returned in self._worker.bury_the_dead():
+                log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
+                self._announce(returned.job_ids)
+            self._suspects = True
+        if self._clean.is_due():
+            creating.remove_abandoned(self._database)
+
+    def _room(self) -> int:
+        """How many tasks to claim now: none while enough for the next moment is at hand."""
+        moment, ended = time.monotonic(), self._pool.ended
+        since, before = self._counted
+        if moment - since > AHEAD_SECONDS:
+            self._rate += ((ended - before) / (moment - since) - self._rate) / 2
+            self._counted = (moment, ended)
+        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
+        load = self._pool.load
+        if self._pool.waiting > (target - self._pool.threads) // 2:
+            return 0
+        return max(0, target - load)
+
+    def _plan(self, room: int) -> Order:
+        with self._database.reading() as connection:
+            running = claiming.running_jobs(connection, self._names)
+            finish = tuple(job.id for job in running if job.is_complete)
+            if self._must_be_alone():
+                return Order(finish=finish)
+            if self._suspects:
+                suspect = claiming.suspect_task(connection, self._names)
+                if suspect is not None:
+                    return Order(finish=finish, tasks=self._alone(suspect))
+                self._suspects = False
+            if not room:
+                return Order(finish=finish)
+            starts = self._starts(connection, room)
+            jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
+            shares = share(room, jobs)
+            tasks = claiming.scheduled_tasks(connection, shares) if shares else []
+            return Order(finish=finish, start=_ranked(starts), tasks=tasks)
+
+    def _must_be_alone(self) -> bool:
+        if self._runs_alone and not self._pool.load:
+            self._runs_alone = False
+            self._suspects = True
+        return self._runs_alone
+
+    def _alone(self, suspect: int) -> Sequence[tuple[int, int]]:
+        """Claim a task that kills its workers only when nothing else would die with it."""
+        if self._pool.load:
+            return ()
+        self._runs_alone = True
+        return ((suspect, 1),)
+
+    def _starts(self, connection: Connection, room: int) -> list[Candidate]:
+        free = {slots.handler: slots.free for slots in claiming.slots(connection, self._names)}
+        ready = [name for name, slots in free.items() if slots is None or slots > 0]
+        starts = []
+        for job in claiming.queued_jobs(connection, ready, room) if ready else []:
+            slots_left = free[job.handler]
+            if slots_left is not None:
+                if not slots_left:
+                    continue
+                free[job.handler] = slots_left - 1
+            starts.append(job)
+        return starts
+
+    def _in_turn(self, jobs: list[Candidate]) -> list[Candidate]:
+        """Begin with another job each turn, so that none is served first always."""
+        self._turns += 1
+        offset = self._turns % len(jobs) if jobs else 0
+        return jobs[offset:] + jobs[:offset]
+
+    def _carry_out(self, order: Order) -> None:
+        worker_id = self._worker.id
+        try:
+            with self._database.writing_once() as connection:
+                claiming.claim(connection, worker_id, order)
+        except IntegrityError as error:
+            if "fenced" not in str(error.orig):
+                raise
+            self._begin_anew()
+            return
+        with self._database.reading() as connection:
+            claims = claiming.claimed(connection, worker_id, order) if order.tasks else []
+            self._learn(connection, {claim.job_id for claim in claims})
+        self._runs_alone = self._runs_alone and bool(claims)
+        self._pool.submit(self._work(claim, worker_id) for claim in claims)
+        self._announce({*order.finish, *(id_ for id_, _ in order.start), *self._jobs_of(claims)})
+
+    def _jobs_of(self, claims: Sequence[claiming.Claim]) -> set[int]:
+        return {claim.job_id for claim in claims}
+
+    def _work(self, claim: claiming.Claim, worker_id: int) -> Work:
+        facts = self._facts[claim.job_id]
+        return Work(claim, facts, self._registry[facts.handler], worker_id)
+
+    def _learn(self, connection: Connection, job_ids: set[int]) -> None:
+        unknown = job_ids - self._facts.keys()
+        if not unknown:
+            return
+        if len(self._facts) + len(unknown) > MOST_FACTS:
+            self._facts = {id_: self._facts[id_] for id_ in job_ids & self._facts.keys()}
+        for row in reading.facts(connection, unknown):
+            handler = self._registry[row.handler]
+            self._facts[row.id] = JobFacts(
+                row.id, row.name, row.handler, row.started_by, handler.reader(row.params)
+            )
+
+
+def share(room: int, jobs: Sequence[Candidate]) -> dict[int, int]:
+    """Divide room among jobs evenly; what one cannot use goes to the others."""
+    shares: dict[int, int] = {}
+    waiting = deque(job for job in jobs if job.claimable)
+    while room and waiting:
+        portion = max(1, room // len(waiting))
+        for job in [waiting.popleft() for _ in range(len(waiting))]:
+            taken = min(portion, room, job.claimable - shares.get(job.id, 0))
+            if not taken:
+                continue
+            shares[job.id] = shares.get(job.id, 0) + taken
+            room -= taken
+            if shares[job.id] < job.claimable:
+                waiting.append(job)
+    return shares
+
+
+def _ranked(starts: Sequence[Candidate]) -> list[tuple[int, int]]:
+    ranks: dict[str, int] = {}
+    ranked = []
+    for job in starts:
+        ranks[job.handler] = ranks.get(job.handler, 0) + 1
+        ranked.append((job.id, ranks[job.handler]))
+    return ranked
+
+
+def hand_back(database: Database, worker: Worker, task_ids: Sequence[int]) -> None:
+    """Return claimed tasks that this worker will not run to their end (B10)."""
+    if task_ids:
+        with database.writing_once() as connection:
+            claiming.hand_back(connection, worker.id, task_ids)
+

@@ -1,0 +1,60 @@
+"""The statuses of jobs and tasks, and what may follow what, as data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job stands (A2)."""
+
+    QUEUED = "QUEUED"  # waits for a slot of its handler
+    IN_PROGRESS = "IN_PROGRESS"  # holds a slot; its tasks run
+    DONE = "DONE"  # every task ended well
+    DONE_WITH_ERRORS = "DONE_WITH_ERRORS"  # ended, and at least one task failed
+    CANCELLED = "CANCELLED"  # stopped by a person; nothing of it runs any more
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands (A2)."""
+
+    SCHEDULED = "SCHEDULED"  # may be claimed
+    IN_PROGRESS = "IN_PROGRESS"  # claimed by a worker
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    SKIPPED = "SKIPPED"
+
+
+JOB_FINAL = frozenset({JobStatus.DONE, JobStatus.DONE_WITH_ERRORS, JobStatus.CANCELLED})
+JOB_ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS})
+TASK_FINAL = frozenset(
+    {TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.SKIPPED}
+)
+
+#: The only moves there are: a status, and the statuses that it may be entered from.
+JOB_ENTERED_FROM: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset(),
+    JobStatus.IN_PROGRESS: frozenset({JobStatus.QUEUED}),
+    JobStatus.DONE: frozenset({JobStatus.IN_PROGRESS}),
+    JobStatus.DONE_WITH_ERRORS: frozenset({JobStatus.IN_PROGRESS}),
+    JobStatus.CANCELLED: frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS}),
+}
+TASK_ENTERED_FROM: dict[TaskStatus, frozenset[TaskStatus]] = {
+    # Back from IN_PROGRESS: its worker died, or handed it back on its way out.
+    TaskStatus.SCHEDULED: frozenset({TaskStatus.IN_PROGRESS}),
+    TaskStatus.IN_PROGRESS: frozenset({TaskStatus.SCHEDULED}),
+    TaskStatus.DONE: frozenset({TaskStatus.IN_PROGRESS}),
+    TaskStatus.FAILED: frozenset({TaskStatus.IN_PROGRESS}),
+    TaskStatus.CANCELLED: frozenset({TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS}),
+    TaskStatus.SKIPPED: frozenset({TaskStatus.SCHEDULED}),
+}
+
+
+class AttemptStatus(StrEnum):
+    """How one try of a task ended."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"  # its worker died while it ran

@@ -1,0 +1,253 @@
+"""Who runs what: candidates are looked for without a lock, then claimed in one guarded statement.
+
+A claim is one INSERT into the view `claim`, and its trigger is the transaction: it ends what is
+complete, starts queued jobs into free slots, and takes tasks, each only if it still may. Losing
+some of them to another process is a normal answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, event, text
+from sqlalchemy.schema import DDL
+
+from app.db import Base, iso, now
+
+#: A task whose worker died this often while it ran is run alone next (B7).
+SUSPECT_CRASHES = 2
+#: Running jobs looked at in one turn.
+MOST_JOBS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many jobs of a handler may be started now; None is no limit."""
+
+    handler: str
+    concurrency_limit: int | None
+    running: int
+
+    @property
+    def free(self) -> int | None:
+        """Slots left, never below 0."""
+        if self.concurrency_limit is None:
+            return None
+        return max(0, self.concurrency_limit - self.running)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An unfinished job as a scheduler sees it: what of it may be claimed."""
+
+    id: int
+    handler: str
+    scheduled: int
+    in_progress: int
+    parallel_limit: int | None
+
+    @property
+    def claimable(self) -> int:
+        """Tasks of it that may be claimed now."""
+        if self.parallel_limit is None:
+            return self.scheduled
+        return max(0, min(self.scheduled, self.parallel_limit - self.in_progress))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all its tasks have ended."""
+        return not self.scheduled and not self.in_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one claim asks for: jobs to finish, jobs to start and tasks to take, as ids.
+
+    A start carries its rank among the starts of its handler, a task its rank among the tasks of
+    its job, each from 1: a limit holds when what runs plus the rank does not exceed it.
+    """
+
+    finish: Sequence[int] = ()
+    start: Sequence[tuple[int, int]] = ()
+    tasks: Sequence[tuple[int, int]] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.finish or self.start or self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this worker now owns."""
+
+    id: int
+    job_id: int
+    index: int
+    attempt: int
+    crashes: int
+    state: str
+
+
+SLOTS = text("SELECT name, concurrency_limit, running FROM handler WHERE name IN :names").bindparams(
+    bindparam("names", expanding=True)
+)
+
+
+def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
+    """Return the slots of each of these handlers."""
+    return [Slots(*row) for row in connection.execute(SLOTS, {"names": list(handlers)})]
+
+
+RUNNING = text("""
+    SELECT id, handler, scheduled, in_progress, parallel_limit FROM job
+    WHERE status = 'IN_PROGRESS' AND cancel_requested_at IS NULL AND handler IN :handlers
+      AND (scheduled > 0 OR in_progress = 0)
+    ORDER BY priority, id LIMIT :most
+""").bindparams(bindparam("handlers", expanding=True))
+
+
+def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
+    """Return jobs of these handlers that have tasks to claim, or have just been completed."""
+    values = {"handlers": list(handlers), "most": MOST_JOBS}
+    return [Candidate(*row) for row in connection.execute(RUNNING, values)]
+
+
+QUEUED = text("""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
+    FROM json_each(:handlers) AS wanted CROSS JOIN job
+    WHERE job.id IN (
+        SELECT id FROM job
+        WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
+        ORDER BY priority, id LIMIT :most)
+    ORDER BY job.priority, job.id LIMIT :most
+""")
+
+
+def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
+    """Return the jobs that wait first in the queue of each of these handlers."""
+    values = {"handlers": json.dumps(list(handlers)), "most": most}
+    return [Candidate(*row) for row in connection.execute(QUEUED, values)]
+
+
+SCHEDULED = text("""
+    SELECT task.job_id, task.id
+    FROM json_each(:jobs) AS wanted CROSS JOIN task
+    WHERE task.id IN (
+        SELECT id FROM task
+        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
+        ORDER BY idx LIMIT :most)
+    ORDER BY task.job_id, task.idx
+""")
+
+
+def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tuple[int, int]]:
+    """Return (task id, rank) of the next tasks: of each job id as many as its share says."""
+    values = {
+        "jobs": json.dumps(list(shares)),
+        "most": max(shares.values(), default=0),
+        "suspect": SUSPECT_CRASHES,
+    }
+    taken: dict[int, int] = dict.fromkeys(shares, 0)
+    found = []
+    for job_id, task_id in connection.execute(SCHEDULED, values):
+        if taken[job_id] < shares[job_id]:
+            taken[job_id] += 1
+            found.append((task_id, taken[job_id]))
+    return found
+
+
+SUSPECT = text(f"""
+    SELECT task.id FROM task JOIN job ON job.id = task.job_id
+    WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
+      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL AND job.handler IN :handlers
+    ORDER BY task.id LIMIT 1
+""").bindparams(bindparam("handlers", expanding=True))
+
+
+def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
+    """Return a task that must run alone, because its workers keep dying, or None."""
+    found: int | None = connection.execute(SUSPECT, {"handlers": list(handlers)}).scalar()
+    return found
+
+
+CLAIM_VIEW = """CREATE VIEW claim AS SELECT
+  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS start, NULL AS tasks"""
+CLAIM_TRIGGER = """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
+  SELECT RAISE(ABORT, 'jobdeck: fenced')
+  WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
+
+  UPDATE job SET status = CASE WHEN failed > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
+                 finished_at = NEW.at, version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND cancel_requested_at IS NULL;
+
+  UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
+  WHERE id IN (
+    SELECT queued.id FROM json_each(NEW.start) AS wanted
+    CROSS JOIN job AS queued ON queued.id = json_extract(wanted.value, '$[0]')
+    CROSS JOIN handler ON handler.name = queued.handler
+    WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
+      AND (handler.concurrency_limit IS NULL
+           OR handler.running + json_extract(wanted.value, '$[1]') <= handler.concurrency_limit));
+
+  UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
+                  started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  WHERE id IN (
+    SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
+    CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
+    CROSS JOIN job ON job.id = wanted_task.job_id
+    WHERE +wanted_task.status = 'SCHEDULED'
+      AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND (job.parallel_limit IS NULL
+           OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
+END"""
+for _statement in (CLAIM_VIEW, CLAIM_TRIGGER):
+    event.listen(Base.metadata, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+
+CLAIM = text("""
+    INSERT INTO claim (worker_id, at, finish, start, tasks)
+    VALUES (:worker_id, :at, :finish, :start, :tasks)
+""")
+CLAIMED = text("""
+    SELECT id, job_id, idx, attempt, crashes, state FROM task
+    WHERE id IN (SELECT value FROM json_each(:ids))
+      AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
+    ORDER BY job_id, idx
+""")
+
+
+def claim(connection: Connection, worker_id: int, order: Order) -> None:
+    """Carry out what of the order still may be, in one transaction."""
+    connection.execute(
+        CLAIM,
+        {
+            "worker_id": worker_id,
+            "at": iso(now()),
+            "finish": json.dumps(order.finish),
+            "start": json.dumps(order.start),
+            "tasks": json.dumps(order.tasks),
+        },
+    )
+
+
+def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:
+    """Return those of the order's tasks that this worker got."""
+    values = {"worker_id": worker_id, "ids": json.dumps([task_id for task_id, _ in order.tasks])}
+    return [Claim(*row) for row in connection.execute(CLAIMED, values)]
+
+
+HAND_BACK = text("""
+    UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
+                    started_at = NULL, version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+    WHERE id IN (SELECT value FROM json_each(:ids))
+      AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
+""")
+
+
+def hand_back(connection: Connection, worker_id: int, task_ids: Sequence[int]) -> None:
+    """Return tasks that were claimed and not begun; that counts as no attempt (B10)."""
+    values = {"worker_id": worker_id, "ids": json.dumps(list(task_ids))}
+    connection.execute(HAND_BACK, values)

@@ -1,0 +1,148 @@
+"""Workers: their rows, their heartbeat, and the return of what dead ones had claimed (B7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from app.db import Database, iso, now
+from app.jobs.store.claiming import SUSPECT_CRASHES
+
+REGISTER = text("""
+    INSERT INTO worker (host, pid, mark, handlers, alive, started_at, expires_at)
+    VALUES (:host, :pid, :mark, :handlers, true, :now, :expires_at) RETURNING id
+""")
+DECLARE_HANDLER = text("""
+    INSERT INTO handler (name, concurrency_limit) VALUES (:name, :limit)
+    ON CONFLICT (name) DO UPDATE SET concurrency_limit = excluded.concurrency_limit
+    WHERE handler.concurrency_limit IS NOT excluded.concurrency_limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker as others see it."""
+
+    id: int
+    host: str
+    mark: str
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What came back from a dead worker: the jobs it touches, and how many tasks were failed."""
+
+    job_ids: tuple[int, ...]
+    failed: int
+
+
+def register(
+    connection: Connection, *, host: str, pid: int, mark: str, handlers: Iterable[str], lease: float
+) -> int:
+    """Add a worker and return its id, which is the fence of all that it will claim."""
+    moment = now()
+    worker_id: int = connection.execute(
+        REGISTER,
+        {
+            "host": host,
+            "pid": pid,
+            "mark": mark,
+            "handlers": json.dumps(sorted(handlers)),
+            "now": iso(moment),
+            "expires_at": iso(moment + timedelta(seconds=lease)),
+        },
+    ).scalar_one()
+    return worker_id
+
+
+def declare_handlers(connection: Connection, limits: dict[str, int | None]) -> None:
+    """Keep a row for each handler, with the limit that its code declares."""
+    for name, limit in limits.items():
+        connection.execute(DECLARE_HANDLER, {"name": name, "limit": limit})
+
+
+RENEW = text("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
+
+
+def renew(connection: Connection, worker_id: int, lease: float) -> bool:
+    """Renew a worker's lease; False: it was taken for dead meanwhile."""
+    expires_at = iso(now() + timedelta(seconds=lease))
+    return bool(
+        connection.execute(RENEW, {"worker_id": worker_id, "expires_at": expires_at}).rowcount
+    )
+
+
+LIVING = text("SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but")
+
+
+def living(connection: Connection, but: int) -> list[WorkerRow]:
+    """Return the workers that are not known to be dead, without the one that asks."""
+    rows = connection.execute(LIVING, {"now": iso(now()), "but": but})
+    return [WorkerRow(id_, host, mark, bool(late)) for id_, host, mark, late in rows]
+
+
+BURY = text("UPDATE worker SET alive = false WHERE id = :worker_id AND alive")
+ORPHANS = """
+    FROM task WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
+"""
+TOUCHED = text(f"SELECT DISTINCT job_id {ORPHANS}")
+KEEP_CRASHES = text(f"""
+    INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error)
+    SELECT id, attempt, 'CRASHED', worker_id, started_at, :now,
+           'The worker process died while this task ran.' {ORPHANS}
+      AND (:all OR id IN (SELECT value FROM json_each(:ran)))
+""")
+FAIL_REPEATED = text(f"""
+    UPDATE task SET status = 'FAILED', crashes = crashes + 1, finished_at = :now, error = :reason,
+                    version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+    WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id AND crashes >= {SUSPECT_CRASHES}
+      AND (:all OR id IN (SELECT value FROM json_each(:ran)))
+""")
+RETURN_ORPHANS = text("""
+    UPDATE task SET status = 'SCHEDULED', worker_id = NULL,
+                    crashes = crashes + (:all OR id IN (SELECT value FROM json_each(:ran))),
+                    attempt = attempt - NOT (:all OR id IN (SELECT value FROM json_each(:ran))),
+                    version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+    WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
+""")
+REPEATED = (
+    f"Its worker process died {SUSPECT_CRASHES + 1} times while this task ran, the last time with "
+    "nothing else beside it, so it is not tried again. Look for a crash of native code or for "
+    "memory that runs out."
+)
+
+
+def bury(database: Database, worker_id: int, ran: Sequence[int] | None) -> Returned | None:
+    """Mark a worker dead and return its claims, in one transaction; None: another one did it.
+
+    `ran` are the tasks it was running when it died; those alone count a crash. None: not known,
+    so every one of its tasks does.
+    """
+    values = {
+        "worker_id": worker_id,
+        "now": iso(now()),
+        "all": ran is None,
+        "ran": json.dumps(list(ran or ())),
+        "reason": REPEATED,
+    }
+    with database.writing() as connection:
+        if not connection.execute(BURY, values).rowcount:
+            return None
+        touched = tuple(connection.execute(TOUCHED, values).scalars())
+        connection.execute(KEEP_CRASHES, values)
+        failed = connection.execute(FAIL_REPEATED, values).rowcount
+        connection.execute(RETURN_ORPHANS, values)
+    return Returned(touched, failed)
+
+
+RETIRE = text("UPDATE worker SET alive = false WHERE id = :worker_id")
+
+
+def retire(connection: Connection, worker_id: int) -> None:
+    """Mark a worker that leaves in good order, with nothing claimed any more."""
+    connection.execute(RETIRE, {"worker_id": worker_id})

@@ -1,0 +1,221 @@
+"""What came of a claim: states, outcomes, attempts and log lines, a whole group in one statement.
+
+A group is one INSERT into the view `journal_group`, and its trigger is the transaction. It is
+refused whole when the worker was taken for dead (fenced), or when a job's state was changed by
+somebody else meanwhile (moved).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import DDL
+
+from app.db import Base, iso, now
+from app.jobs.errors import JobNotFound
+
+
+class Fenced(Exception):
+    """This worker was taken for dead; its claims belong to others now."""
+
+
+class StateMoved(Exception):
+    """The state of a job is not what a change was made from; nothing was written."""
+
+
+@dataclass(slots=True)
+class TaskWrites:
+    """What one claim of a task has to say; None is nothing said. Texts are JSON where the row's are."""
+
+    worker_id: int
+    task_id: int
+    job_id: int
+    attempt: int
+    state: str | None = None
+    status: str | None = None
+    result: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    logs: list[tuple[str, str, str]] = field(default_factory=list)  # at, level, message
+
+    def blank(self) -> TaskWrites:
+        """The same claim, with nothing said yet."""
+        return TaskWrites(self.worker_id, self.task_id, self.job_id, self.attempt)
+
+    def add(self, later: TaskWrites) -> None:
+        """Say what `later` says, too; its word is the newer one."""
+        self.logs += later.logs
+        if later.state is not None:
+            self.state = later.state
+        if later.status is not None:
+            self.status = later.status
+            self.result = later.result
+            self.error = later.error
+            self.traceback = later.traceback
+            self.started_at = later.started_at
+            self.finished_at = later.finished_at
+
+    def fail_unstorable(self, reason: str) -> None:
+        """Turn into the failure of the task, for a row that the database refuses."""
+        self.status = "FAILED"
+        self.state = self.result = self.traceback = None
+        self.error = f"What this task wanted to store was refused by the database: {reason}"
+        self.finished_at = moment()
+        self.logs = []
+
+    def row(self) -> list[object]:
+        """The task's own part, in the order that the trigger reads."""
+        return [
+            self.task_id,
+            self.attempt,
+            self.status,
+            self.state,
+            self.result,
+            self.error,
+            self.started_at,
+            self.finished_at,
+        ]
+
+    def attempt_row(self) -> list[object]:
+        """The attempt's part, for one that did not end well."""
+        return [
+            self.task_id,
+            self.attempt,
+            self.status,
+            self.started_at,
+            self.finished_at,
+            self.error,
+            self.traceback,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """The newest state of a job, to be stored if the stored one still has the version `base`."""
+
+    job_id: int
+    base: int
+    state: str
+
+
+GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
+  NULL AS worker_id, NULL AS tasks, NULL AS attempts, NULL AS logs, NULL AS job_states"""
+GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
+  SELECT RAISE(ABORT, 'jobdeck: fenced')
+  WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
+
+  SELECT RAISE(ABORT, 'jobdeck: moved') FROM json_each(NEW.job_states) AS newer
+  LEFT JOIN job ON job.id = json_extract(newer.value, '$[0]')
+  WHERE job.state_version IS NOT json_extract(newer.value, '$[1]');
+
+  UPDATE job SET state = json_extract(newer.value, '$[2]'),
+                 state_version = state_version + 1, version = version + 1
+  FROM json_each(NEW.job_states) AS newer WHERE job.id = json_extract(newer.value, '$[0]');
+
+  UPDATE task SET status = coalesce(json_extract(said.value, '$[2]'), status),
+                  state = coalesce(json_extract(said.value, '$[3]'), state),
+                  result = json_extract(said.value, '$[4]'),
+                  error = json_extract(said.value, '$[5]'),
+                  started_at = coalesce(json_extract(said.value, '$[6]'), started_at),
+                  finished_at = json_extract(said.value, '$[7]'),
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  FROM json_each(NEW.tasks) AS said
+  WHERE task.id = json_extract(said.value, '$[0]') AND +task.attempt = json_extract(said.value, '$[1]')
+    AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS';
+
+  INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+  SELECT json_extract(bad.value, '$[0]'), json_extract(bad.value, '$[1]'),
+         json_extract(bad.value, '$[2]'), NEW.worker_id, json_extract(bad.value, '$[3]'),
+         json_extract(bad.value, '$[4]'), json_extract(bad.value, '$[5]'),
+         json_extract(bad.value, '$[6]')
+  FROM json_each(NEW.attempts) AS bad
+  JOIN task ON task.id = json_extract(bad.value, '$[0]')
+    AND task.attempt = json_extract(bad.value, '$[1]') AND task.worker_id = NEW.worker_id;
+
+  INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
+  SELECT json_extract(line.value, '$[0]'), json_extract(line.value, '$[1]'),
+         json_extract(line.value, '$[2]'), json_extract(line.value, '$[3]'),
+         json_extract(line.value, '$[4]'), json_extract(line.value, '$[5]')
+  FROM json_each(NEW.logs) AS line
+  JOIN task ON task.id = json_extract(line.value, '$[1]');
+
+  UPDATE job SET version = version + 1
+  WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
+END"""
+for _statement in (GROUP_VIEW, GROUP_TRIGGER):
+    event.listen(Base.metadata, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+
+WRITE_GROUP = text("""
+    INSERT INTO journal_group (worker_id, tasks, attempts, logs, job_states)
+    VALUES (:worker_id, :tasks, :attempts, :logs, :job_states)
+""")
+
+
+def write_group(
+    connection: Connection,
+    worker_id: int,
+    writes: Iterable[TaskWrites],
+    job_states: Sequence[JobState],
+) -> None:
+    """Write a group in one transaction; raise Fenced or StateMoved when it is refused whole."""
+    said = list(writes)
+    values = {
+        "worker_id": worker_id,
+        "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
+        "attempts": _dump([each.attempt_row() for each in said if each.status == "FAILED"]),
+        "logs": _dump(
+            [[each.job_id, each.task_id, each.attempt, *line] for each in said for line in each.logs]
+        ),
+        "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
+    }
+    try:
+        connection.execute(WRITE_GROUP, values)
+    except IntegrityError as error:
+        raise _refusal(error) from None
+
+
+def _dump(rows: list[list[object]]) -> str:
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _refusal(error: IntegrityError) -> Exception:
+    said = str(error.orig)
+    if "jobdeck: fenced" in said:
+        return Fenced()
+    if "jobdeck: moved" in said:
+        return StateMoved()
+    return error
+
+
+JOB_STATE = text("""
+    SELECT state_version, state FROM job WHERE id = :job_id AND preparing_until IS NULL
+""")
+MOVE_JOB_STATE = text("""
+    UPDATE job SET state = :state, state_version = state_version + 1, version = version + 1
+    WHERE id = :job_id AND state_version = :base
+""")
+
+
+def job_state(connection: Connection, job_id: int) -> JobState:
+    """Return the stored state of a job; raise JobNotFound."""
+    row = connection.execute(JOB_STATE, {"job_id": job_id}).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return JobState(job_id, *row)
+
+
+def move_job_state(connection: Connection, newer: JobState) -> bool:
+    """Store a job's newer state if nobody stored another one meanwhile; tell whether it was so."""
+    values = {"job_id": newer.job_id, "base": newer.base, "state": newer.state}
+    return bool(connection.execute(MOVE_JOB_STATE, values).rowcount)
+
+
+def moment() -> str:
+    """The time of a write, as it is stored."""
+    return iso(now())

@@ -1,0 +1,130 @@
+"""What may be stored: JSON values of a bounded size, and texts that every database takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from app.jobs.errors import ValueNotStorable
+
+#: The longest message or traceback that is kept, in characters; the middle of longer ones goes.
+TEXT_LIMIT = 20_000
+
+_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def encode(value: Any, what: str, limit: int) -> str:
+    """Return `value` as JSON text of at most `limit` bytes, else raise ValueNotStorable.
+
+    `what` names the value in the error, such as "state field 'path'".
+    """
+    try:
+        text = _encoder.encode(value)
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueNotStorable(
+            f"The {what} has half of a surrogate pair in it, which is no text. "
+            "Decode the bytes that it came from with errors='replace'."
+        ) from None
+    except RecursionError:
+        raise ValueNotStorable(f"The {what} is nested too deeply, or contains itself.") from None
+    except (TypeError, ValueError) as error:
+        raise ValueNotStorable(
+            f"The {what} cannot be stored as JSON: {_reason(error)}. "
+            "Use text, numbers, true, false, null, lists and objects with text keys."
+        ) from None
+    check_size(size, what, limit)
+    if "\\u0000" in text and "\0" in _texts(json.loads(text)):
+        raise ValueNotStorable(f"The {what} has a NUL character in it. Remove it before storing.")
+    return text
+
+
+def check_size(size: int, what: str, limit: int) -> None:
+    """Raise ValueNotStorable when a JSON text of `size` bytes is too large."""
+    if size > limit:
+        raise ValueNotStorable(
+            f"The {what} takes {size:,} bytes as JSON, and the limit is {limit:,}. "
+            "Store large content in a file and keep its name here."
+        )
+
+
+def encode_fields(fields: dict[str, Any], what: str, limit: int) -> dict[str, str]:
+    """Return each field's JSON text; every key must be text."""
+    for key in fields:
+        if not isinstance(key, str):
+            raise ValueNotStorable(f"A {what} field's name must be text, not {key!r}.")
+        encode(key, f"name of a {what} field", limit)
+    return {key: encode(value, f"{what} field {key!r}", limit) for key, value in fields.items()}
+
+
+def encode_object(value: Any, what: str, limit: int) -> str:
+    """Like encode(), for a value that must be an object."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueNotStorable(
+            f"The {what} must be an object with text keys, such as {{'path': 'a.jpg'}}, "
+            f"not {type(value).__name__}."
+        )
+    return encode(value, what, limit)
+
+
+def decode(text: str | None) -> Any:
+    """Return the value that encode() made `text` of."""
+    return None if text is None else json.loads(text)
+
+
+def join_object(fields: dict[str, str]) -> str:
+    """Return the JSON object of fields that are JSON texts already."""
+    return "{" + ",".join(f"{_encoder.encode(key)}:{text}" for key, text in fields.items()) + "}"
+
+
+#: How a secret param is stored, so that it is known for one whatever becomes of its handler.
+SECRET = "$secret"
+MASK = "••••••"
+
+
+def mask_secrets(value: Any) -> Any:
+    """Return a value with each secret in it replaced by dots (X5)."""
+    return _each_secret(value, lambda _: MASK)
+
+
+def reveal_secrets(value: Any) -> Any:
+    """Return a value with each secret in it as it was given; for handlers only."""
+    return _each_secret(value, lambda secret: secret)
+
+
+def _each_secret(value: Any, show: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {SECRET}:
+            return show(value[SECRET])
+        return {key: _each_secret(each, show) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_each_secret(each, show) for each in value]
+    return value
+
+
+def storable_text(text: str) -> str:
+    """Return `text` in a form that every database keeps: no NUL, no half surrogates, not endless."""
+    text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    if len(text) > TEXT_LIMIT:
+        half = TEXT_LIMIT // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+    return text
+
+
+def _reason(error: Exception) -> str:
+    return str(error)[:200].rstrip(".") or type(error).__name__
+
+
+def _texts(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "".join(_all_texts([*value.keys(), *value.values()]))
+    if isinstance(value, list):
+        return "".join(_all_texts(value))
+    return ""
+
+
+def _all_texts(values: Iterable[Any]) -> Iterable[str]:
+    return (_texts(each) for each in values)
