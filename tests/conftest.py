@@ -1,0 +1,131 @@
+"""What every test may ask for: settings, a database, the application, and people who visit it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+
+from app import create_app, schema
+from app.config import Settings
+from app.db import Database
+from app.users import passwords
+from app.users.people import add_user
+from app.users.permissions import Role
+from tests import postgresql as postgresql_server
+from tests.visitor import PASSWORD, Visitor
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """A real hash takes 50 ms on purpose."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "HASHER", PasswordHasher(1, 8, 1))
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a server that has nothing but an empty folder."""
+    return Settings(data_dir=tmp_path, secret_key="for tests only", rate_limit=False)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest schema and no rows, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "jobdeck.sqlite3"
+    database = Database(f"sqlite:///{file}")
+    schema.upgrade(database)
+    with database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return file
+
+
+@pytest.fixture
+def database(settings: Settings, migrated: Path) -> Iterator[Database]:
+    """A database with the newest schema and no rows."""
+    database = Database(settings.database)
+    shutil.copy(migrated, str(database.url.database))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.Server]:
+    """A real PostgreSQL server, for all tests together."""
+    with postgresql_server.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without any table, of each kind in turn."""
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+        yield database
+        database.dispose()
+        return
+    server: postgresql_server.Server = request.getfixturevalue("postgresql")
+    with server.database() as url:
+        database = Database(url)
+        yield database
+        database.dispose()
+
+
+MakeApp = Callable[[Settings], Flask]
+
+
+@pytest.fixture
+def make_app(database: Database) -> Iterator[MakeApp]:
+    """Applications with settings of the test's own, on its database."""
+    made: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        made.append(create_app(settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["jobdeck_database"].dispose()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, settings: Settings) -> Flask:
+    """The application, with its engine at rest."""
+    return make_app(settings)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Visitor:
+    """Somebody without an account."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def alice(app: Flask) -> Visitor:
+    """Alice is a superadmin, and signed in."""
+    return _signed_in(app, "alice@example.com", Role.SUPERADMIN)
+
+
+@pytest.fixture
+def oscar(app: Flask) -> Visitor:
+    """Oscar is an operator, and signed in."""
+    return _signed_in(app, "oscar@example.com", Role.OPERATOR)
+
+
+@pytest.fixture
+def vera(app: Flask) -> Visitor:
+    """Vera is a viewer, and signed in."""
+    return _signed_in(app, "vera@example.com", Role.VIEWER)
+
+
+def _signed_in(app: Flask, email: str, role: Role) -> Visitor:
+    add_user(app.extensions["jobdeck_database"], email, role, PASSWORD)
+    visitor = Visitor(app, email)
+    assert visitor.sign_in().status_code == 303
+    return visitor

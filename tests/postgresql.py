@@ -1,0 +1,110 @@
+"""A real PostgreSQL for the tests: Debian's, in a temporary directory, on a free port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from tests.eventually import eventually
+
+FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+
+
+class Server:
+    """A running server that makes and drops databases."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._numbers = count(1)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of an empty database that is dropped afterwards."""
+        name = f"test_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        try:
+            yield f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def run(self, statement: str) -> None:
+        """Run one statement outside of any transaction."""
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def answers(self) -> bool:
+        """Whether it takes connections yet."""
+        try:
+            self.run("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @property
+    def _address(self) -> str:
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Start a server, and stop it and remove its files afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="jobdeck-postgresql-"))
+    try:
+        _give_away(folder)
+        _run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N")
+        server = Server(_free_port())
+        process = _start(folder, server.port)
+        try:
+            eventually(server.answers, within=30)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    options = [each for option in FAST for each in ("-c", option)]
+    command = _command("postgres", "-D", str(folder / "data"), "-k", str(folder), "-h", "127.0.0.1")
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([*command, "-p", str(port), *options], stdout=log, stderr=log)
+
+
+def _run(program: str, *arguments: str) -> None:
+    subprocess.run(_command(program, *arguments), check=True, stdout=subprocess.DEVNULL)
+
+
+def _command(program: str, *arguments: str) -> list[str]:
+    command = [str(_binaries() / program), *arguments]
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+    return command
+
+
+def _give_away(folder: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+
+
+def _binaries() -> Path:
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: int(each.parent.name)
+    )
+    assert found, "The tests need PostgreSQL: apt-get install postgresql"
+    return found[-1]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
