@@ -208,7 +208,8 @@ def _moved(column: str, status: TaskStatus) -> str:
 
 SQLITE_COUNTING = (
     f"""CREATE TRIGGER task_counted AFTER UPDATE OF status, state ON task BEGIN
-  UPDATE job SET version = version + 1, {", ".join(_moved(s.lower(), s) for s in TaskStatus)}
+  UPDATE job SET version = version + 1,
+    {",\n    ".join(_moved(status.lower(), status) for status in TaskStatus)}
   WHERE id = NEW.job_id;
 END""",
     """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job

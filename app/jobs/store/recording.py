@@ -126,10 +126,12 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
                   finished_at = json_extract(said.value, '$[7]'),
                   version = (SELECT version + 1 FROM job WHERE id = task.job_id)
   FROM json_each(NEW.tasks) AS said
-  WHERE task.id = json_extract(said.value, '$[0]') AND +task.attempt = json_extract(said.value, '$[1]')
+  WHERE task.id = json_extract(said.value, '$[0]')
+    AND +task.attempt = json_extract(said.value, '$[1]')
     AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS';
 
-  INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+  INSERT INTO attempt
+    (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
   SELECT json_extract(bad.value, '$[0]'), json_extract(bad.value, '$[1]'),
          json_extract(bad.value, '$[2]'), NEW.worker_id, json_extract(bad.value, '$[3]'),
          json_extract(bad.value, '$[4]'), json_extract(bad.value, '$[5]'),
