@@ -202,14 +202,18 @@ class LogLine(Base):
     )
 
 
-def _moved(column: str, status: TaskStatus) -> str:
-    return f"{column} = {column} - (OLD.status = '{status}') + (NEW.status = '{status}')"
+def _moved(status: TaskStatus) -> str:
+    count = status.lower()
+    return f"{count} = {count} - (OLD.status = '{status}') + (NEW.status = '{status}')"
+
+
+_ALL_MOVED = ",\n    ".join(_moved(status) for status in TaskStatus)
 
 
 SQLITE_COUNTING = (
     f"""CREATE TRIGGER task_counted AFTER UPDATE OF status, state ON task BEGIN
   UPDATE job SET version = version + 1,
-    {",\n    ".join(_moved(status.lower(), status) for status in TaskStatus)}
+    {_ALL_MOVED}
   WHERE id = NEW.job_id;
 END""",
     """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job

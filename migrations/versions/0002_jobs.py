@@ -171,7 +171,13 @@ def _index_where(name: str, table: str, columns: list[str], condition: str) -> N
 
 SQLITE = (
     """CREATE TRIGGER task_counted AFTER UPDATE OF status, state ON task BEGIN
-  UPDATE job SET version = version + 1, scheduled = scheduled - (OLD.status = 'SCHEDULED') + (NEW.status = 'SCHEDULED'), in_progress = in_progress - (OLD.status = 'IN_PROGRESS') + (NEW.status = 'IN_PROGRESS'), done = done - (OLD.status = 'DONE') + (NEW.status = 'DONE'), failed = failed - (OLD.status = 'FAILED') + (NEW.status = 'FAILED'), cancelled = cancelled - (OLD.status = 'CANCELLED') + (NEW.status = 'CANCELLED'), skipped = skipped - (OLD.status = 'SKIPPED') + (NEW.status = 'SKIPPED')
+  UPDATE job SET version = version + 1,
+    scheduled = scheduled - (OLD.status = 'SCHEDULED') + (NEW.status = 'SCHEDULED'),
+    in_progress = in_progress - (OLD.status = 'IN_PROGRESS') + (NEW.status = 'IN_PROGRESS'),
+    done = done - (OLD.status = 'DONE') + (NEW.status = 'DONE'),
+    failed = failed - (OLD.status = 'FAILED') + (NEW.status = 'FAILED'),
+    cancelled = cancelled - (OLD.status = 'CANCELLED') + (NEW.status = 'CANCELLED'),
+    skipped = skipped - (OLD.status = 'SKIPPED') + (NEW.status = 'SKIPPED')
   WHERE id = NEW.job_id;
 END""",
     """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
@@ -237,10 +243,12 @@ END""",
                   finished_at = json_extract(said.value, '$[7]'),
                   version = (SELECT version + 1 FROM job WHERE id = task.job_id)
   FROM json_each(NEW.tasks) AS said
-  WHERE task.id = json_extract(said.value, '$[0]') AND +task.attempt = json_extract(said.value, '$[1]')
+  WHERE task.id = json_extract(said.value, '$[0]')
+    AND +task.attempt = json_extract(said.value, '$[1]')
     AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS';
 
-  INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+  INSERT INTO attempt
+    (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
   SELECT json_extract(bad.value, '$[0]'), json_extract(bad.value, '$[1]'),
          json_extract(bad.value, '$[2]'), NEW.worker_id, json_extract(bad.value, '$[3]'),
          json_extract(bad.value, '$[4]'), json_extract(bad.value, '$[5]'),
