@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from flask import Flask, g, jsonify, redirect, render_template, request, url_for
+from flask import Flask, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -82,9 +82,18 @@ def init_app(app: Flask) -> None:
 
 def answer(error: Exception) -> ResponseReturnValue:
     """The response for an error."""
-    problem = problem_of(error)
+    response = make_response(_said(problem_of(error), error))
+    if isinstance(error, HTTPException):
+        # What the framework adds for machines: which methods there are, when to come again.
+        kept = (pair for pair in error.get_headers() if pair[0] in ("Allow", "Retry-After"))
+        response.headers.extend(kept)
+    return response
+
+
+def _said(problem: Problem, error: Exception) -> ResponseReturnValue:
     if problem.status >= 500:
-        log.error("%s %s failed", request.method, request.path, exc_info=error)
+        # The rule and not the address: an address may hold a secret.
+        log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
     if request.path.startswith("/api/"):
         return jsonify(error=as_json(problem)), problem.status
     if request.url_rule is not None and request.url_rule.websocket:

@@ -1,0 +1,120 @@
+"""What went wrong is said in a sentence: to the API as JSON, to a person as a page."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from app.jobs.errors import EngineStopped, InvalidParams, JobNotFound
+from app.web.access import public
+from tests.visitor import Visitor
+
+
+@pytest.fixture
+def broken(app: Flask) -> Flask:
+    """The application with addresses at which things go wrong."""
+    errors = {
+        "surprise": ZeroDivisionError("with a secret in it"),
+        "job": JobNotFound(7),
+        "params": InvalidParams({"steps": ["Must be a number.", "Must be small."]}),
+        "stopped": EngineStopped(),
+        "locked": OperationalError("SELECT secret", {}, Exception("database is locked")),
+    }
+
+    @public
+    def fail(name: str) -> str:
+        raise errors[name]
+
+    app.add_url_rule("/fail/<name>", view_func=fail)
+    app.add_url_rule(
+        "/api/fail/<name>", view_func=fail, endpoint="api_fail", methods=["GET", "POST"]
+    )
+    return app
+
+
+@pytest.mark.usefixtures("broken")
+def test_an_unexpected_error_is_logged_and_tells_the_client_nothing(
+    stranger: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        page, said = stranger.get("/fail/surprise"), stranger.get("/api/fail/surprise")
+    assert (page.status_code, said.status_code) == (500, 500)
+    assert "Something went wrong here" in page.text
+    assert said.get_json()["error"]["code"] == "internal"
+    assert "secret" not in page.text + said.text
+    assert "ZeroDivisionError: with a secret in it" in caplog.text
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(
+    ("name", "status", "code", "sentence"),
+    [
+        ("job", 404, "job_not_found", "There is no job 7; it may have been deleted."),
+        ("stopped", 503, "engine_stopped", str(EngineStopped())),
+        ("locked", 503, "database_unavailable", "The database does not answer just now."),
+    ],
+)
+def test_an_expected_error_has_its_status_and_its_sentence(
+    stranger: Visitor, name: str, status: int, code: str, sentence: str
+) -> None:
+    said = stranger.get(f"/api/fail/{name}")
+    assert said.status_code == status
+    error = said.get_json()["error"]
+    assert error["code"] == code
+    assert error["message"].startswith(sentence)
+    page = stranger.get(f"/fail/{name}")
+    assert page.status_code == status
+    assert sentence in page.text
+
+
+@pytest.mark.usefixtures("broken")
+def test_what_is_wrong_with_params_is_said_by_field(stranger: Visitor) -> None:
+    answer = stranger.get("/api/fail/params")
+    assert answer.status_code == 422
+    assert answer.get_json()["error"]["fields"] == {"steps": "Must be a number. Must be small."}
+
+
+def test_an_address_of_nothing(stranger: Visitor) -> None:
+    assert "Nothing has this address." in stranger.get("/nothing").text
+    answer = stranger.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.get_json()["error"]["code"] == "not_found"
+
+
+def test_a_method_that_an_address_does_not_know(stranger: Visitor) -> None:
+    answer = stranger.get("/logout")
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_api_asks_for_the_token_too(alice: Visitor) -> None:
+    answer = alice.client.post("/api/fail/job", json={})
+    assert answer.status_code == 400
+    assert answer.get_json()["error"]["code"] == "csrf"
+
+
+def test_what_is_too_large_is_refused(app: Flask, stranger: Visitor) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    assert stranger.post("/login", {"email": "x" * 2000}).status_code == 413
+
+
+def test_a_script_is_sent_to_the_sign_in_page_by_a_header(stranger: Visitor) -> None:
+    answer = stranger.get("/jobs", headers={"HX-Request": "true"})
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == "/login"
+
+
+def test_an_error_page_needs_no_database(
+    broken: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    monkeypatch.setattr("app.users.sign_ins.who", no_answer)
+    answer = alice.get("/jobs")
+    assert answer.status_code == 503
+    assert "The database does not answer just now." in answer.text
