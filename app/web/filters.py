@@ -189,7 +189,10 @@ def time_left(job: Counted, now: datetime | None = None) -> str:
     if job.is_final or seconds < 3 or not job.final or job.final >= job.total:
         return ""
     left = seconds / job.final * (job.total - job.final)
-    return duration(max(round(left / 5) * 5, 5) if left < 60 else round(left / 60) * 60)
+    if left < 57:
+        return f"{max(round(left / 5) * 5, 5)} s"
+    minutes = max(round(left / 60), 1)
+    return f"{minutes} min" if minutes < 60 else duration(minutes * 60)
 
 
 def _seconds(job: Counted, now: datetime | None) -> float:

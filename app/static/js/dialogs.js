@@ -4,10 +4,10 @@ import { raise, toast } from "./toasts.js";
 let opener = null; // what had the focus before the first dialog opened
 
 export function watchDialogs() {
-  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
     if (ctx.response?.status === 201) sayCreated(ctx.sourceElement);
-    openArrived();
   });
+  document.addEventListener("htmx:after:swap", openArrived);
   document.addEventListener("click", ({ target }) => {
     if (target.closest?.("[data-close]")) closeDialog();
   });
@@ -59,7 +59,8 @@ function closed(dialog) {
 // The first field, or the first that is wrong; else the body, so that arrow keys scroll it.
 function focusFirst(dialog) {
   const field = dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("form [required]");
-  (field ?? dialog.querySelector("[data-filters], .choice, .sheet-body"))?.focus();
+  const first = dialog.querySelector("[data-filters]") ?? dialog.querySelector("a.choice");
+  (field ?? first ?? dialog.querySelector(".sheet-body"))?.focus({ focusVisible: false });
 }
 
 function sayCreated(form) {
