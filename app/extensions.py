@@ -10,7 +10,6 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
-from flask_sock import Sock
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine as SqlEngine
@@ -33,7 +32,6 @@ migrate = Migrate(db=db, directory=str(Path(__file__).parent.parent / "migration
 login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address)
-sock = Sock()
 
 
 def init_app(app: Flask, settings: Settings, database: Database) -> None:

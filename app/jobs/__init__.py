@@ -3,18 +3,35 @@
 from app.jobs.context import Job, Task
 from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskLost
-from app.jobs.registry import Handler, Registry, task_handler
+from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
+from app.jobs.store.reading import (
+    Attempt,
+    JobDetail,
+    JobFilter,
+    JobRow,
+    LogLine,
+    TaskDetail,
+    TaskRow,
+)
 
 __all__ = [
+    "Attempt",
     "Engine",
     "Handler",
     "Job",
+    "JobDetail",
+    "JobFilter",
+    "JobRow",
     "JobStatus",
     "JobsError",
+    "LogLine",
+    "Preview",
     "Registry",
     "Task",
+    "TaskDetail",
     "TaskLost",
+    "TaskRow",
     "TaskStatus",
     "task_handler",
 ]

@@ -33,7 +33,12 @@ class JobFacts:
     """What of a job does not change while it runs."""
 
     def __init__(
-        self, job_id: int, name: str, handler: str, started_by: int | None, params: Callable[[], Any]
+        self,
+        job_id: int,
+        name: str,
+        handler: str,
+        started_by: int | None,
+        params: Callable[[], Any],
     ) -> None:
         self.id = job_id
         self.name = name
@@ -135,7 +140,17 @@ class Job:
 class Task:
     """One part of a job, as its handler sees it."""
 
-    __slots__ = ("_claim", "_lock", "_lost", "_state", "_texts", "_worker_id", "job", "journal", "limit")
+    __slots__ = (
+        "_claim",
+        "_lock",
+        "_lost",
+        "_state",
+        "_texts",
+        "_worker_id",
+        "job",
+        "journal",
+        "limit",
+    )
 
     def __init__(
         self, claim: Claim, facts: JobFacts, *, worker_id: int, journal: Journal, limit: int

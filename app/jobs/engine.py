@@ -6,13 +6,13 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from app.config import Settings
 from app.db import Database
-from app.jobs.context import Change, apply
+from app.jobs.context import Change, Task, apply
 from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
@@ -21,9 +21,16 @@ from app.jobs.registry import Handler, Preview, Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
 from app.jobs.store import creating, reading, recording
 from app.jobs.store.creating import NewJob, NewTask
-from app.jobs.store.reading import Job, JobFilter, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.store.reading import (
+    JobDetail,
+    JobFilter,
+    JobRow,
+    LogLine,
+    TaskDetail,
+    TaskRow,
+)
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, encode, encode_object
+from app.jobs.values import decode, encode_object
 from app.jobs.worker import Worker
 
 OWN_HANDLERS = "app.handlers"
@@ -244,7 +251,7 @@ class Engine:
 
     # Looking
 
-    def job(self, job_id: int) -> Job:
+    def job(self, job_id: int) -> JobDetail:
         """Return a job; raise JobNotFound."""
         with self.database.reading() as connection:
             return reading.job(connection, job_id)
@@ -277,7 +284,47 @@ class Engine:
         with self.database.reading() as connection:
             return reading.tasks(connection, job_id, **which)
 
-    def tasks_by_offset(self, job_id: int, *, status: str, offset: int, limit: int) -> list[TaskRow]:
+    def tasks_failed_first(
+        self,
+        job_id: int,
+        *,
+        limit: int,
+        after: tuple[bool, int] | None = None,
+        before: tuple[bool, int] | None = None,
+    ) -> list[TaskRow]:
+        """Return tasks of a job, failed ones first; places are (is it failed, its index)."""
+        with self.database.reading() as connection:
+            return reading.tasks_failed_first(
+                connection, job_id, limit=limit, after=after, before=before
+            )
+
+    def get_job_tasks(
+        self, job_id: int, limit: int = 10, offset: int = 0, fields: Sequence[str] | None = None
+    ) -> list[Any]:
+        """Return tasks from index `offset` on; with `fields`, dicts of just these (A12)."""
+        with self.database.reading() as connection:
+            if fields is None:
+                return list(reading.tasks(connection, job_id, limit=limit, first=offset))
+            return list(reading.task_fields(connection, job_id, fields, limit=limit, offset=offset))
+
+    def register_task_details_component(self, job_handler_name: str, template: str) -> None:
+        """Let jobs of a handler be shown by this file of a components folder (A12)."""
+        self.registry[job_handler_name].component = template
+
+    def register_task_handler(
+        self, name: str, handler: Callable[[Task], Any], **options: Any
+    ) -> Handler:
+        """Add a handler without the decorator; options are those of task_handler() (A3).
+
+        To be called before run(): a worker says at its start which handlers it has.
+        """
+        added = Handler(name=name, run=handler, **options)
+        self.registry.add(added)
+        return added
+
+    def tasks_by_offset(
+        self, job_id: int, *, status: str, offset: int, limit: int
+    ) -> list[TaskRow]:
         """Return tasks of one status from the `offset`th on."""
         with self.database.reading() as connection:
             return reading.tasks_by_offset(

@@ -156,9 +156,7 @@ class Journal:
 
     def _check(self, writes: TaskWrites) -> None:
         own = threading.current_thread() is self._thread
-        self._changed.wait_for(
-            lambda: own or len(self._pending) < MOST_WAITING or self._stopping
-        )
+        self._changed.wait_for(lambda: own or len(self._pending) < MOST_WAITING or self._stopping)
         if writes.worker_id != self._worker_id:
             raise TaskLost
 
@@ -182,7 +180,9 @@ class Journal:
             self._durable = self._handed_over
             self._changed.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="jobdeck-journal", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="jobdeck-journal", daemon=True
+                )
                 self._thread.start()
 
     def stop(self, patience: float) -> bool:
@@ -260,7 +260,6 @@ class Journal:
     def _write(self, worker_id: int, group: _Group) -> None:
         with self._database.writing_once() as connection:
             recording.write_group(connection, worker_id, group.writes.values(), group.job_states)
-
 
     def _write_by_halves(self, worker_id: int, group: _Group, error: DBAPIError) -> None:
         """Find the one row that the database refuses, and fail its own task only."""

@@ -54,7 +54,9 @@ class Handler:
     def __post_init__(self) -> None:
         for limit in ("parallel_limit", "concurrency_limit"):
             value = getattr(self, limit)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int) or value < 1
+            ):
                 raise BadHandler(
                     f"{limit} of handler {self.name!r} is {value!r}; "
                     "it must be a whole number from 1 up, or None for no limit."
@@ -97,7 +99,7 @@ class Handler:
         try:
             return self.params.model_validate(given)
         except ValidationError as error:
-            raise InvalidParams(_sentences(error)) from None
+            raise InvalidParams(sentences(error)) from None
 
     def reader(self, stored: str) -> Callable[[], Any]:
         """Return what reads params as they are stored (for the scheduler)."""
@@ -125,9 +127,7 @@ class Handler:
         return Preview(count, count == PREVIEW_TASKS)
 
 
-def task_handler(
-    name: str | Callable[[Task], Any] | None = None, **options: Any
-) -> Any:
+def task_handler(name: str | Callable[[Task], Any] | None = None, **options: Any) -> Any:
     """Declare the decorated function a handler, named after itself unless `name` is given.
 
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
@@ -176,7 +176,9 @@ class Registry:
 
     def discover(self, packages: Iterable[str]) -> None:
         """Add every handler of these modules or packages of modules, and of installed plugins."""
-        plugins = [point.value.partition(":")[0] for point in entry_points(group="jobdeck.handlers")]
+        plugins = [
+            point.value.partition(":")[0] for point in entry_points(group="jobdeck.handlers")
+        ]
         for name in (*packages, *plugins):
             package = _import(name)
             for module in (package, *_modules(package)):
@@ -216,7 +218,8 @@ def _mark_secrets(value: Any) -> Any:
     return value
 
 
-def _sentences(error: ValidationError) -> dict[str, list[str]]:
+def sentences(error: ValidationError) -> dict[str, list[str]]:
+    """What is wrong with each field of a model, as sentences; the name is empty for the whole."""
     fields: dict[str, list[str]] = {}
     for each in error.errors(include_url=False, include_input=False):
         name = str(each["loc"][0]) if each["loc"] else ""

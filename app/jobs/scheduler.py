@@ -299,4 +299,3 @@ def hand_back(database: Database, worker: Worker, task_ids: Sequence[int]) -> No
     if task_ids:
         with database.writing_once() as connection:
             claiming.hand_back(connection, worker.id, task_ids)
-

@@ -6,8 +6,8 @@ from flask import Flask
 from jinja2 import StrictUndefined
 
 from app.config import Settings
-from app.extensions import csrf, sock
-from app.web import access, auth, errors, filters, health, security
+from app.extensions import csrf
+from app.web import access, api, auth, components, errors, filters, health, jobs, live, security
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -23,4 +23,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     errors.init_app(app)
     app.register_blueprint(auth.bp)
     app.register_blueprint(health.bp)
-    sock.init_app(app)
+    app.register_blueprint(jobs.bp)
+    app.register_blueprint(api.bp)
+    components.init_app(app)
+    live.init_app(app)

@@ -10,6 +10,7 @@ from flask_login import current_user, login_user, logout_user
 
 from app.extensions import login_manager, the_database
 from app.users import sign_ins
+from app.users.errors import NotSignedIn
 from app.users.people import Person
 
 
@@ -30,6 +31,14 @@ class SignedIn(Person):
 def the_person() -> SignedIn | None:
     """Who is signed in, as they are now; None for a stranger."""
     return cast(SignedIn, current_user._get_current_object()) if _somebody() else None
+
+
+def here() -> SignedIn:
+    """The person who asks, in a view that only lets people in who are signed in."""
+    person = the_person()
+    if person is None:
+        raise NotSignedIn("Sign in first.")
+    return person
 
 
 def begin(key: str, *, remember: bool) -> None:

@@ -89,9 +89,9 @@ class Claim:
     state: str
 
 
-SLOTS = text("SELECT name, concurrency_limit, running FROM handler WHERE name IN :names").bindparams(
-    bindparam("names", expanding=True)
-)
+SLOTS = text(
+    "SELECT name, concurrency_limit, running FROM handler WHERE name IN :names"
+).bindparams(bindparam("names", expanding=True))
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:

@@ -77,7 +77,7 @@ class JobRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(JobRow):
+class JobDetail(JobRow):
     """A job with all that is known of it; secret params are masked."""
 
     params: dict[str, Any]
@@ -186,7 +186,7 @@ def _light(row: Row[Any], served: Collection[str]) -> dict[str, Any]:
     return values
 
 
-def job(connection: Connection, job_id: int) -> Job:
+def job(connection: Connection, job_id: int) -> JobDetail:
     """Return a job; raise JobNotFound."""
     row = connection.execute(_jobs(*_HEAVY).where(models.Job.id == job_id)).first()
     if row is None:
@@ -194,17 +194,17 @@ def job(connection: Connection, job_id: int) -> Job:
     values = _light(row, served_handlers(connection))
     values["params"] = mask_secrets(decode(values["params"]))
     values["state"] = decode(values["state"])
-    return Job(**values)
+    return JobDetail(**values)
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFilter:
-    """Which jobs a list shows; None is any. `handlers`: those that the asker may see."""
+    """Which jobs a list shows; None is any. `hidden`: handlers whose jobs the asker may not see."""
 
     status: str | None = None
     handler: str | None = None
     search: str = ""
-    handlers: frozenset[str] | None = None
+    hidden: frozenset[str] = frozenset()
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL conditions."""
@@ -213,8 +213,8 @@ class JobFilter:
             found.append(models.Job.status == self.status)
         if self.handler:
             found.append(models.Job.handler == self.handler)
-        if self.handlers is not None:
-            found.append(models.Job.handler.in_(self.handlers))
+        if self.hidden:
+            found.append(models.Job.handler.not_in(self.hidden))
         if self.search:
             found.append(_matches(self.search))
         return found
@@ -326,6 +326,62 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
         wanted = wanted.order_by(models.Task.idx)
     rows = [TaskRow(**_task_values(row)) for row in connection.execute(wanted.limit(limit))]
     return rows[::-1] if before is not None else rows
+
+
+def tasks_failed_first(
+    connection: Connection,
+    job_id: int,
+    *,
+    limit: int,
+    after: tuple[bool, int] | None = None,
+    before: tuple[bool, int] | None = None,
+) -> list[TaskRow]:
+    """Return tasks of a job, failed ones first, then the others, each by index.
+
+    `after` and `before` are places in that order: (whether it is a failed one, its index).
+    """
+    failed: list[TaskRow] = []
+    others: list[TaskRow] = []
+    if before is not None:
+        if not before[0]:
+            others = tasks(connection, job_id, limit=limit, but_status="FAILED", before=before[1])
+        if left := limit - len(others):
+            end = before[1] if before[0] else NO_INDEX
+            failed = tasks(connection, job_id, limit=left, status="FAILED", before=end)
+        return failed + others
+    if after is None or after[0]:
+        first = after[1] + 1 if after else 0
+        failed = tasks(connection, job_id, limit=limit, status="FAILED", first=first)
+    if left := limit - len(failed):
+        first = after[1] + 1 if after and not after[0] else 0
+        others = tasks(connection, job_id, limit=left, but_status="FAILED", first=first)
+    return failed + others
+
+
+#: More than any task's index.
+NO_INDEX = 2**31 - 1
+
+
+TASK_FIELDS = {column.name: column for column in _TASK} | {"attempts": models.Task.attempt}
+
+
+def task_fields(
+    connection: Connection, job_id: int, names: Sequence[str], *, limit: int, offset: int
+) -> list[dict[str, Any]]:
+    """Return these fields of tasks from index `offset` on; no other column is read."""
+    columns = [TASK_FIELDS[name].label(name) for name in names if name in TASK_FIELDS]
+    wanted = (
+        select(*columns)
+        .where(models.Task.job_id == job_id, models.Task.idx >= offset)
+        .order_by(models.Task.idx)
+        .limit(limit)
+    )
+    found = [dict(row._mapping) for row in connection.execute(wanted)] if columns else []
+    for each in found:
+        for name in ("state", "result"):
+            if name in each:
+                each[name] = decode(each[name])
+    return found
 
 
 def tasks_by_offset(

@@ -172,7 +172,11 @@ def write_group(
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.status == "FAILED"]),
         "logs": _dump(
-            [[each.job_id, each.task_id, each.attempt, *line] for each in said for line in each.logs]
+            [
+                [each.job_id, each.task_id, each.attempt, *line]
+                for each in said
+                for line in each.logs
+            ]
         ),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
     }

@@ -1,0 +1,224 @@
+"""A form from a pydantic model: the model that checks the values also says how to ask (P5)."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+#: What a constraint of the model is called in HTML.
+ATTRIBUTES = {
+    "ge": "min",
+    "gt": "min",
+    "le": "max",
+    "lt": "max",
+    "min_length": "minlength",
+    "max_length": "maxlength",
+    "multiple_of": "step",
+    "pattern": "pattern",
+}
+FILL_IN = "Fill this in."
+
+
+@dataclass(kw_only=True)
+class Field:
+    """One value that is asked for. `name` is the model's."""
+
+    name: str
+    label: str
+    widget: str
+    help: str = ""
+    value: Any = None
+    required: bool = False
+    choices: Sequence[tuple[str, str]] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Form:
+    """All that is asked for, with what was answered and what is wrong with it."""
+
+    fields: list[Field]
+    errors: list[str] = field(default_factory=list)
+
+    def fill(self, submitted: Mapping[str, Sequence[str]]) -> None:
+        """Show what a person has written (or an address asks for), as it is."""
+        for each in self.fields:
+            if each.widget == "checkbox":
+                each.value = each.name in submitted and submitted[each.name][-1] not in (
+                    "",
+                    "false",
+                )
+            elif each.name in submitted and each.widget != "password":
+                said = submitted[each.name]
+                each.value = list(said) if each.widget == "multiselect" else said[-1]
+
+    def refuse(self, fields: Mapping[str, Sequence[str]]) -> None:
+        """Show what is wrong, each sentence beside its field."""
+        by_name = {each.name: each for each in self.fields}
+        for name, sentences in fields.items():
+            if name in by_name:
+                by_name[name].errors += [_for_people(sentence) for sentence in sentences]
+            else:
+                self.errors += [f"{name}: {each}" if name else each for each in sentences]
+
+
+def form_for(model: type[BaseModel] | None) -> Form:
+    """Return the empty form of a model, defaults filled in."""
+    if model is None:
+        return Form(fields=[])
+    return Form(fields=[_field(name, info) for name, info in model.model_fields.items()])
+
+
+def values_of(
+    model: type[BaseModel] | None, submitted: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Return what the model shall check: an answer left empty is no answer."""
+    if model is None:
+        return {}
+    values = {}
+    for each in form_for(model).fields:
+        value = _value(each, submitted.get(each.name))
+        if value is not None:
+            values[each.name] = value
+    return values
+
+
+def _value(asked: Field, said: Sequence[str] | None) -> Any:
+    if asked.widget == "checkbox":
+        return bool(said) and said[-1] not in ("", "false")  # type: ignore[index]
+    if said is None:
+        return None
+    if asked.widget == "multiselect":
+        return [each for each in said if each]
+    text = said[-1]
+    if asked.widget == "lines":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if asked.widget == "json":
+        return _json(text)
+    is_text = asked.widget in ("text", "textarea")
+    return text if text.strip() or (is_text and not asked.required) else None
+
+
+def _json(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # the model says what it wanted instead
+
+
+def _field(name: str, info: FieldInfo) -> Field:
+    kind, is_optional = _unwrapped(info.annotation)
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    default = None if info.is_required() else info.get_default(call_default_factory=True)
+    made = Field(
+        name=name,
+        label=info.title or name.replace("_", " ").capitalize(),
+        widget=str(extra.get("widget") or _widget(kind)),
+        help=info.description or "",
+        required=info.is_required() and not is_optional,
+        choices=_choices(kind, is_optional),
+        attrs=_attributes(info.metadata),
+    )
+    if default is not PydanticUndefined and default is not None:
+        made.value = _shown(made, default)
+    if kind is int:
+        made.attrs.setdefault("step", 1)
+    return made
+
+
+def _unwrapped(annotation: Any) -> tuple[Any, bool]:
+    """Return the type that is asked for, without Annotated and `| None`."""
+    if get_origin(annotation) is typing.Annotated:
+        return _unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        some = [each for each in get_args(annotation) if each is not type(None)]
+        is_optional = len(some) < len(get_args(annotation))
+        return (_unwrapped(some[0])[0], is_optional) if len(some) == 1 else (str, is_optional)
+    return annotation, False
+
+
+_WIDGETS: dict[Any, str] = {
+    str: "text",
+    bool: "checkbox",
+    int: "number",
+    float: "number",
+    datetime.date: "date",
+    datetime.datetime: "datetime",
+    datetime.time: "time",
+    SecretStr: "password",
+}
+
+
+def _widget(kind: Any) -> str:
+    if _is_choice(kind):
+        return "select"
+    if get_origin(kind) in (list, set, tuple, frozenset):
+        inner = _unwrapped(next(iter(get_args(kind)), str))[0]
+        if _is_choice(inner):
+            return "multiselect"
+        return "lines" if inner in (str, int, float) else "json"
+    if kind in _WIDGETS:
+        return _WIDGETS[kind]
+    is_structure = get_origin(kind) is dict or kind is dict or _is_class(kind, BaseModel)
+    return "json" if is_structure else "text"
+
+
+def _is_class(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
+
+
+def _is_choice(kind: Any) -> bool:
+    return get_origin(kind) is Literal or _is_class(kind, enum.Enum)
+
+
+def _choices(kind: Any, is_optional: bool) -> list[tuple[str, str]]:
+    if get_origin(kind) in (list, set, tuple, frozenset):
+        return _choices(_unwrapped(next(iter(get_args(kind)), str))[0], False)
+    if get_origin(kind) is Literal:
+        found = [(str(each), str(each)) for each in get_args(kind)]
+    elif _is_class(kind, enum.Enum):
+        found = [(str(each.value), each.name.replace("_", " ").capitalize()) for each in kind]
+    else:
+        return []
+    return [("", "–"), *found] if is_optional else found  # noqa: RUF001 - "no choice"
+
+
+def _attributes(metadata: Sequence[Any]) -> dict[str, Any]:
+    found = {}
+    for constraint in metadata:
+        for name, attribute in ATTRIBUTES.items():
+            value = getattr(constraint, name, None)
+            if value is not None:
+                found[attribute] = value
+    return found
+
+
+def _shown(asked: Field, default: Any) -> Any:
+    if asked.widget == "password":
+        return None
+    if isinstance(default, enum.Enum):
+        return str(default.value)
+    if asked.widget == "json":
+        plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+        return json.dumps(plain, indent=2, default=str)
+    if asked.widget in ("lines", "multiselect"):
+        said = [str(each.value if isinstance(each, enum.Enum) else each) for each in default]
+        return "\n".join(said) if asked.widget == "lines" else said
+    return default
+
+
+def _for_people(sentence: str) -> str:
+    return FILL_IN if sentence == "Field required." else sentence

@@ -1,0 +1,148 @@
+"""The pages about jobs: the list, the popup over it, and the dialog that creates one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.admin.form import form_for, values_of
+from app.extensions import the_engine
+from app.jobs import Handler, JobsError
+from app.jobs.errors import InvalidParams
+from app.users.permissions import demand
+from app.web import pages
+from app.web.access import may
+from app.web.session import here
+
+bp = Blueprint("jobs", __name__)
+
+Submitted = Mapping[str, Sequence[str]]
+
+
+@bp.get("/")
+@may("view")
+def home() -> ResponseReturnValue:
+    """The list is the first page."""
+    return redirect(url_for("jobs.index"))
+
+
+@bp.get("/jobs")
+@may("view")
+def index() -> ResponseReturnValue:
+    """The list of jobs."""
+    return _list_with()
+
+
+@bp.get("/jobs/<int:job_id>")
+@may("view")
+def show(job_id: int) -> ResponseReturnValue:
+    """The popup of a job: alone for a script, else over the list."""
+    popup = pages.popup(the_engine(), here(), job_id, request.args)
+    if _asked_by_script():
+        return render_template("jobs/_popup.html", **vars(popup))
+    return _list_with(popup=popup)
+
+
+@bp.get("/jobs/new")
+@may("start")
+def new() -> ResponseReturnValue:
+    """The create dialog: the choice, or the form of the handler that was chosen."""
+    return _create_dialog(_create(_submitted(request.args)))
+
+
+@bp.post("/jobs")
+@may("start")
+def create() -> ResponseReturnValue:
+    """Start a job from its form, and show its popup."""
+    submitted = _submitted(request.form)
+    handler = _startable(submitted)
+    try:
+        job_id = the_engine().start(
+            handler.name,
+            values_of(handler.params, submitted),
+            name=_first(submitted, "name").strip() or None,
+            started_by=here(),
+        )
+    except JobsError as error:
+        return _create_dialog(_create(submitted, error), 422)
+    address = url_for("jobs.show", job_id=job_id)
+    if not _asked_by_script():
+        return redirect(address, 303)
+    popup = pages.popup(the_engine(), here(), job_id, {})
+    shown = make_response(render_template("jobs/_popup.html", **vars(popup)), 201)
+    shown.headers["HX-Push-Url"] = address
+    return shown
+
+
+@bp.post("/jobs/preview")
+@may("start")
+def preview() -> ResponseReturnValue:
+    """Say how many tasks the form would make, without making any (P5)."""
+    submitted = _submitted(request.form)
+    handler = _startable(submitted)
+    return render_template("jobs/_preview.html", preview=_preview(handler, submitted))
+
+
+def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
+    try:
+        found = the_engine().preview(handler.name, values_of(handler.params, submitted))
+    except InvalidParams:
+        return pages.Preview(error="Fill in the form to see how many tasks it makes.")
+    except JobsError as error:
+        return pages.Preview(error=str(error))
+    return pages.Preview(count=found.count, capped=found.capped)
+
+
+def _list_with(
+    popup: pages.Popup | None = None, create: pages.Create | None = None, status: int = 200
+) -> ResponseReturnValue:
+    asked = request.args if popup is None and create is None else {}
+    page = pages.jobs_page(the_engine(), here(), asked)
+    return render_template("jobs/index.html", page=page, popup=popup, create=create), status
+
+
+def _create_dialog(create: pages.Create, status: int = 200) -> ResponseReturnValue:
+    if _asked_by_script():
+        return render_template("jobs/_create.html", **vars(create)), status
+    return _list_with(create=create, status=status)
+
+
+def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Create:
+    cards = pages.handler_cards(the_engine(), here())
+    if not _first(submitted, "handler"):
+        return pages.Create(handlers=cards)
+    handler = _startable(submitted)
+    form = form_for(handler.params)
+    if set(submitted) - {"handler"}:
+        form.fill(submitted)
+    if isinstance(error, InvalidParams):
+        form.refuse(error.fields)
+    elif error is not None:
+        form.errors.append(str(error))
+    return pages.Create(
+        handlers=cards,
+        handler=pages.handler_card(handler, here()),
+        form=form,
+        name=_first(submitted, "name"),
+    )
+
+
+def _startable(submitted: Submitted) -> Handler:
+    handler = the_engine().registry[_first(submitted, "handler")]
+    demand(here(), "start", handler.roles)
+    return handler
+
+
+def _submitted(values: Any) -> dict[str, list[str]]:
+    return dict(values.lists())
+
+
+def _first(submitted: Submitted, name: str) -> str:
+    return next(iter(submitted.get(name, ())), "")
+
+
+def _asked_by_script() -> bool:
+    return "HX-Request" in request.headers

@@ -1,0 +1,101 @@
+"""Where sockets come in: counted at the door, served in their own thread, closed on the way out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from simple_websocket.errors import ConnectionClosed
+from werkzeug.exceptions import ServiceUnavailable
+
+from app.extensions import release_connection, the_database, the_engine, the_settings
+from app.users import sign_ins
+from app.web.access import may
+from app.web.live.lookout import Lookout
+from app.web.live.socket import LiveSocket
+from app.web.live.watcher import Watcher
+from app.web.session import here
+
+log = logging.getLogger(__name__)
+
+_open = threading.Condition()
+_watchers: set[Watcher] = set()
+_seats: list[None] = []  # one for each open socket of this process
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its socket."""
+    app.extensions["jobdeck_lookout"] = Lookout(app.extensions["jobdeck"])
+    app.add_url_rule("/live", "live", live, websocket=True)
+    app.add_url_rule("/live", "live_without_upgrade", without_upgrade)
+
+
+@may("view")
+def live() -> ResponseReturnValue:
+    """Serve one socket until it ends. Who may open it was asked before the upgrade."""
+    engine, database, key = the_engine(), the_database(), here().key
+    lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
+    with _seat(the_settings().max_sockets), lookout.watching():
+        release_connection()
+        socket = LiveSocket(request.environ)
+        _serve(socket, Watcher(socket, engine, lambda: sign_ins.who(database, key)))
+    return _TakenOver()
+
+
+@may("view")
+def without_upgrade() -> ResponseReturnValue:
+    """Say what this address is for."""
+    message = "This address speaks websocket only."
+    return {"error": {"code": "upgrade_required", "message": message}}, 426
+
+
+def close_all() -> None:
+    """Close every socket because the server ends; returns at once."""
+    with _open:
+        watchers = list(_watchers)
+    for watcher in watchers:
+        watcher.stop()
+
+
+def _serve(socket: LiveSocket, watcher: Watcher) -> None:
+    with _open:
+        _watchers.add(watcher)
+    try:
+        watcher.serve()
+    except ConnectionClosed:
+        pass
+    except Exception:
+        log.exception("A live socket failed")
+        socket.say_goodbye(1011, "Something went wrong here; connect again.")
+    finally:
+        with _open:
+            _watchers.discard(watcher)
+
+
+@contextmanager
+def _seat(most: int) -> Any:
+    """Take one of so many places, or refuse before the upgrade: pages need threads, too."""
+    with _open:
+        if len(_seats) >= most:
+            raise ServiceUnavailable("Too many live connections are open; try again later.")
+        _seats.append(None)
+    try:
+        yield
+    finally:
+        with _open:
+            _seats.pop()
+
+
+class _TakenOver(Response):
+    """The answer when the connection was a socket: the web server must write nothing more."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """End the request in the way that each web server understands."""
+        if "gunicorn.socket" in environ:
+            raise StopIteration
+        return super().__call__(environ, start_response)

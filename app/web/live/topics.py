@@ -1,0 +1,159 @@
+"""What can be watched, for programs: updates of jobs and of tasks, as JSON (A15).
+
+A topic keeps no queue: `look` compares what is stored with what was shown, the cursor, and returns
+what is new. The first look, with no cursor, is a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from app.db import iso
+from app.jobs import Engine, JobFilter, JobRow, TaskRow
+from app.users.permissions import HasRole
+from app.web.pages import demand_view, hidden_handlers, whole
+
+#: Tasks that one window shows at most.
+WINDOW = 10_000
+#: Jobs that a snapshot of all jobs shows: the newest ones.
+SNAPSHOT = 100
+#: Rows in one message; a larger window comes in several.
+ROWS = 1_000
+
+
+class UnknownTopic(Exception):
+    """There is no such topic; the message says which there are."""
+
+
+Message = dict[str, Any]
+
+
+class Topic(Protocol):
+    """Something that one socket watches."""
+
+    def concerns(self, job_ids: Collection[int]) -> bool:
+        """Whether a change of these jobs may be a change here."""
+        ...
+
+    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+        """What is new for this person, as messages; raises when they may not see it."""
+        ...
+
+
+class JobUpdates:
+    """`job-updates`: every job that the person may view."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._shown: dict[int, int] | None = None
+
+    def concerns(self, job_ids: Collection[int]) -> bool:
+        """Every job is of interest."""
+        return True
+
+    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+        """The newest jobs at first, then those that changed."""
+        hidden = hidden_handlers(self._engine, person)
+        if self._shown is None:
+            self._shown = {}
+            rows = self._engine.jobs(JobFilter(hidden=hidden), limit=SNAPSHOT)[::-1]
+        else:
+            rows = [row for row in self._engine.jobs_of(changed) if row.handler not in hidden]
+            rows = [row for row in rows if self._shown.get(row.id) != row.version]
+        self._shown.update({row.id: row.version for row in rows})
+        for row in rows:
+            if row.is_final:
+                self._shown.pop(row.id)
+        return [{"data": [job_message(row) for row in rows]}] if rows else []
+
+
+class TaskUpdates:
+    """`job-task-updates/<id>`: the tasks of a window of one job."""
+
+    def __init__(self, engine: Engine, job_id: int, first: int, limit: int) -> None:
+        self._engine = engine
+        self._job_id = job_id
+        self._first = first
+        self._limit = limit
+        self._version = -1
+
+    def concerns(self, job_ids: Collection[int]) -> bool:
+        """Only this job is of interest."""
+        return self._job_id in job_ids
+
+    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+        """All tasks of the window at first, then those that changed."""
+        demand_view(self._engine, person, self._engine.job(self._job_id))
+        messages, first, end = [], self._first, self._first + self._limit
+        newest = self._version
+        while first < end:
+            limit = min(ROWS, end - first)
+            rows = self._engine.tasks(
+                self._job_id, first=first, limit=limit, before=None, newer_than=self._version
+            )
+            rows = [row for row in rows if row.index < end]
+            if rows:
+                messages.append({"data": [task_message(row) for row in rows]})
+                newest = max(newest, *(row.version for row in rows))
+            if len(rows) < limit:
+                break
+            first = rows[-1].index + 1
+        self._version = max(newest, 0)
+        return messages
+
+
+def job_message(row: JobRow) -> Message:
+    """A job as `job-updates` tells it."""
+    return {
+        "jobId": row.id,
+        "name": row.name,
+        "handler": row.handler,
+        "status": row.status,
+        "progress": row.progress,
+        "counts": row.counts,
+        "createdAt": iso(row.created_at),
+        "finishedAt": None if row.finished_at is None else iso(row.finished_at),
+    }
+
+
+def task_message(row: TaskRow) -> Message:
+    """A task as `job-task-updates` tells it."""
+    return {
+        "taskIndex": row.index,
+        "status": row.status,
+        "state": row.state,
+        "error": row.error,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A topic's name, taken apart: `view/job/42?tasks=FAILED`."""
+
+    path: str
+    query: Mapping[str, str]
+
+    @classmethod
+    def of(cls, name: str) -> Address:
+        """Take a topic's name apart."""
+        path, _, query = name.partition("?")
+        return cls(path, dict(parse_qsl(query)))
+
+    def job_id(self, prefix: str) -> int | None:
+        """The job's id when the path is `<prefix><id>`."""
+        return whole(self.path.removeprefix(prefix)) if self.path.startswith(prefix) else None
+
+
+def json_topic(engine: Engine, address: Address) -> Topic | None:
+    """The topic for programs that has this name."""
+    if address.path == "job-updates":
+        return JobUpdates(engine)
+    job_id = address.job_id("job-task-updates/")
+    if job_id is None:
+        return None
+    first = whole(address.query.get("from")) or 0
+    limit = whole(address.query.get("limit"))
+    return TaskUpdates(engine, job_id, first, min(WINDOW if limit is None else limit, WINDOW))

@@ -1,0 +1,182 @@
+"""One open socket: what it watches, when it looks, and when it must stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from app.jobs import Engine, JobsError
+from app.users.errors import UsersError
+from app.users.people import Person
+from app.web.live.socket import LiveSocket
+from app.web.live.topics import Address, Topic, json_topic
+from app.web.live.views import view_topic
+
+log = logging.getLogger(__name__)
+
+#: After the first change in quiet, at most five messages a second.
+PAUSE_SECONDS = 0.2
+#: Whether the person is still signed in is asked again after so long.
+TRUST_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+MOST_TOPICS = 50
+MOST_TEXT = 16_384
+#: A program that does not understand this many times is not listened to any more.
+MOST_MISTAKES = 3
+
+SIGNED_OUT = (4401, "You are signed out.")
+NOT_UNDERSTOOD = (1008, "Send JSON objects: subscribe or unsubscribe, with a topic.")
+STOPPING = (1012, "The server restarts; connect again.")
+
+
+class Goodbye(Exception):
+    """The socket must be closed, with this code and reason."""
+
+    def __init__(self, farewell: tuple[int, str]) -> None:
+        super().__init__(*farewell)
+        self.farewell = farewell
+
+
+class Watcher:
+    """Serves one socket until it ends. Only its own thread writes to it."""
+
+    def __init__(
+        self, socket: LiveSocket, engine: Engine, who: Callable[[], Person | None]
+    ) -> None:
+        self._socket = socket
+        self._engine = engine
+        self._who = who
+        self._person = who()
+        self._asked_at = time.monotonic()
+        self._topics: dict[str, Topic] = {}
+        self._changed: set[int] = set()
+        self._looked_at = 0.0
+        self._mistakes = 0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Let the socket be closed because the server ends; callable from every thread."""
+        self._stopping = True
+        self._socket.wake()
+
+    def serve(self) -> None:
+        """Answer and tell until the socket is closed; raises ConnectionClosed then."""
+        try:
+            with self._engine.bus.watching(self._notice):
+                while True:
+                    self._socket.wait(self._next_look())
+                    if self._stopping:
+                        raise Goodbye(STOPPING)
+                    for message in self._socket.messages():
+                        self._answer(message)
+                    self._check_person(IDLE_SECONDS)
+                    self._tell()
+        except Goodbye as goodbye:
+            self._socket.say_goodbye(*goodbye.farewell)
+
+    def _notice(self, job_ids: Collection[int]) -> None:
+        # Runs on the thread that changed the jobs: note it, and be gone.
+        self._changed.update(job_ids)
+        if time.monotonic() - self._looked_at > PAUSE_SECONDS:
+            self._socket.wake()
+
+    def _next_look(self) -> float:
+        if not self._changed:
+            return IDLE_SECONDS
+        return max(0.0, self._looked_at + PAUSE_SECONDS - time.monotonic())
+
+    def _tell(self) -> None:
+        if not self._changed or time.monotonic() - self._looked_at < PAUSE_SECONDS:
+            return
+        self._check_person(TRUST_SECONDS)
+        changed, self._changed = self._changed, set()
+        for name, topic in list(self._topics.items()):
+            if topic.concerns(changed):
+                self._show(name, topic, changed)
+        self._looked_at = time.monotonic()
+
+    def _show(self, name: str, topic: Topic, changed: Collection[int]) -> None:
+        try:
+            messages = topic.look(self._person, changed) if self._person else []
+        except (JobsError, UsersError) as error:
+            self._topics.pop(name, None)
+            self._send({"topic": name, "error": str(error)})
+            return
+        except DBAPIError as error:
+            log.warning("A live update was left out: %s", error.orig)
+            self._changed.update(changed)
+            return
+        for message in messages:
+            self._send({"topic": name, "boot": self._engine.boot, **message})
+
+    def _check_person(self, trusted_for: float) -> None:
+        if time.monotonic() - self._asked_at < trusted_for:
+            return
+        self._person = self._who()
+        self._asked_at = time.monotonic()
+        if self._person is None:
+            raise Goodbye(SIGNED_OUT)
+
+    # What the other side says
+
+    def _answer(self, text: str | bytes) -> None:
+        asked = _understood(text)
+        if asked is None:
+            self._mistakes += 1
+            self._send({"error": NOT_UNDERSTOOD[1]})
+            if self._mistakes >= MOST_MISTAKES:
+                raise Goodbye(NOT_UNDERSTOOD)
+        elif "unsubscribe" in asked:
+            name = asked["unsubscribe"]
+            self._topics.pop(name, None)
+            self._send({"topic": name, "subscribed": False})
+        else:
+            self._subscribe(asked["subscribe"])
+
+    def _subscribe(self, name: str) -> None:
+        self._check_person(TRUST_SECONDS)
+        if len(self._topics) >= MOST_TOPICS:
+            error = f"A socket watches {MOST_TOPICS} topics at most; unsubscribe from one first."
+            self._send({"topic": name, "error": error})
+            return
+        address = Address.of(name)
+        topic = json_topic(self._engine, address) or view_topic(self._engine, address)
+        if topic is None:
+            self._send({"topic": name, "error": "There is no such topic."})
+            return
+        self._first_look(name, topic)
+
+    def _first_look(self, name: str, topic: Topic) -> None:
+        try:
+            messages = topic.look(self._person, ()) if self._person else []
+        except (JobsError, UsersError) as error:
+            self._send({"topic": name, "error": str(error)})
+            return
+        self._topics[name] = topic
+        self._send({"topic": name, "subscribed": True, "boot": self._engine.boot})
+        for message in messages or [{"data": []}]:
+            self._send({"topic": name, "boot": self._engine.boot, **message})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._socket.send(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+
+
+def _understood(text: str | bytes) -> dict[str, str] | None:
+    """The message as an object with one topic, or None when it is no such thing."""
+    if isinstance(text, bytes) or len(text) > MOST_TEXT:
+        return None
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(asked, dict):
+        return None
+    for verb in ("subscribe", "unsubscribe"):
+        if isinstance(asked.get(verb), str):
+            return {verb: asked[verb]}
+    return None

@@ -1,0 +1,262 @@
+"""What a page shows, as values: made once for the first render and again for each live update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from app.admin.form import Form
+from app.jobs import (
+    Engine,
+    Handler,
+    JobDetail,
+    JobFilter,
+    JobRow,
+    JobStatus,
+    LogLine,
+    TaskDetail,
+    TaskRow,
+    TaskStatus,
+)
+from app.users.permissions import HasRole, demand, refusal
+from app.web import components
+
+PAGE = 50
+TASKS = 50
+LOG = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsPage:
+    """One page of the list of jobs."""
+
+    rows: Sequence[JobRow]
+    status: str | None
+    handler: str | None
+    search: str
+    counts: Mapping[str, tuple[int, bool]]
+    handlers: Sequence[str]
+    next: str | None
+    previous: str | None
+    query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasksPage:
+    """One page of the tasks of a job, failed ones first unless a status is asked for."""
+
+    rows: Sequence[TaskRow]
+    status: str | None
+    next: str | None
+    previous: str | None
+    first: int
+    query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popup:
+    """All that the popup of a job shows."""
+
+    job: JobDetail
+    tasks: TasksPage
+    task: TaskDetail | None
+    log: Sequence[LogLine]
+    component: Markup
+    trouble: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerCard:
+    """A handler as the create dialog offers it."""
+
+    name: str
+    title: str
+    description: str
+    icon: str | None
+    may_start: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """How many tasks a form would make, or why none."""
+
+    count: int = 0
+    capped: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Create:
+    """The create dialog: the choice of a handler, or the form of the chosen one."""
+
+    handlers: Sequence[HandlerCard]
+    handler: HandlerCard | None = None
+    form: Form | None = None
+    name: str = ""
+    preview: Preview | None = None
+    errors: list[str] = field(default_factory=list)
+
+
+def hidden_handlers(engine: Engine, person: HasRole) -> frozenset[str]:
+    """The handlers whose jobs this person may not see."""
+    return frozenset(
+        handler.name for handler in engine.registry if refusal(person, "view", handler.roles)
+    )
+
+
+def roles_of(engine: Engine, handler: str) -> Mapping[str, str]:
+    """By whom a handler lets itself be used; a handler that is gone narrows nothing."""
+    return engine.registry[handler].roles if handler in engine.registry else {}
+
+
+def demand_view(engine: Engine, person: HasRole, job: JobRow) -> None:
+    """Raise NotAllowed unless this person may see the job."""
+    demand(person, "view", roles_of(engine, job.handler))
+
+
+def job_filter(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> JobFilter:
+    """What a list's address asks for; a status that does not exist asks for nothing."""
+    status = asked.get("status", "")
+    return JobFilter(
+        status=status if status in set(JobStatus) else None,
+        handler=asked.get("handler") or None,
+        search=asked.get("q", "").strip()[:200],
+        hidden=hidden_handlers(engine, person),
+    )
+
+
+def jobs_page(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> JobsPage:
+    """One page of the jobs that an address asks for (P2)."""
+    which = job_filter(engine, person, asked)
+    after, before = whole(asked.get("after")), whole(asked.get("before"))
+    found = engine.jobs(which, limit=PAGE + 1, after=after, before=before)
+    rows, newer, older = _window(
+        found, PAGE, is_later=after is not None, backwards=before is not None
+    )
+    kept = {"status": which.status, "handler": which.handler, "q": which.search}
+    anybody = JobFilter(handler=which.handler, search=which.search, hidden=which.hidden)
+    counts = engine.count_jobs(anybody, JobStatus)
+    return JobsPage(
+        rows=rows,
+        status=which.status,
+        handler=which.handler,
+        search=which.search,
+        counts={status: (min(n, 1000), n > 1000) for status, n in counts.items()},
+        handlers=sorted({each.name for each in engine.registry} - which.hidden),
+        next=_query(**kept, after=rows[-1].id) if older and rows else None,
+        previous=_query(**kept, before=rows[0].id) if newer and rows else None,
+        query=_query(**kept, after=after, before=before),
+    )
+
+
+def handler_cards(engine: Engine, person: HasRole) -> list[HandlerCard]:
+    """The handlers that this person may know of, as the create dialog offers them."""
+    hidden = hidden_handlers(engine, person)
+    return [handler_card(each, person) for each in engine.registry if each.name not in hidden]
+
+
+def handler_card(handler: Handler, person: HasRole) -> HandlerCard:
+    """One handler, and why this person may not start it."""
+    reason = refusal(person, "start", handler.roles)
+    return HandlerCard(
+        name=handler.name,
+        title=handler.title,
+        description=handler.description,
+        icon=handler.icon,
+        may_start=reason is None,
+        reason=reason,
+    )
+
+
+def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]) -> Popup:
+    """The popup of a job as an address asks for it (P6)."""
+    job = engine.job(job_id)
+    demand_view(engine, person, job)
+    index = whole(asked.get("task"))
+    return Popup(
+        job=job,
+        tasks=tasks_page(engine, job, asked),
+        task=None if index is None else engine.task(job_id, index),
+        log=engine.log(job_id, LOG),
+        component=components.draw(engine, job),
+        trouble=engine.trouble,
+    )
+
+
+def tasks_page(engine: Engine, job: JobDetail, asked: Mapping[str, str]) -> TasksPage:
+    """One page of a job's tasks: those of a status, or all of them with the failed ones first."""
+    status = asked.get("tasks") if asked.get("tasks") in set(TaskStatus) else None
+    after, before = _place(asked.get("after")), _place(asked.get("before"))
+    found = _tasks(engine, job.id, status, after, before)
+    rows, has_previous, has_next = _window(
+        found, TASKS, is_later=after is not None, backwards=before is not None
+    )
+    return TasksPage(
+        rows=rows,
+        status=status,
+        next=_query(tasks=status, after=_mark(rows[-1])) if has_next and rows else None,
+        previous=_query(tasks=status, before=_mark(rows[0])) if has_previous and rows else None,
+        first=rows[0].index if rows else 0,
+        query=_query(
+            tasks=status,
+            after=asked.get("after") if after else None,
+            before=asked.get("before") if before else None,
+            task=whole(asked.get("task")),
+        ),
+    )
+
+
+Place = tuple[bool, int]
+
+
+def _tasks(
+    engine: Engine, job_id: int, status: str | None, after: Place | None, before: Place | None
+) -> list[TaskRow]:
+    if status is None:
+        return engine.tasks_failed_first(job_id, limit=TASKS + 1, after=after, before=before)
+    return engine.tasks(
+        job_id,
+        status=status,
+        limit=TASKS + 1,
+        first=after[1] + 1 if after else 0,
+        before=before[1] if before else None,
+    )
+
+
+def _mark(row: TaskRow) -> str:
+    """A task's place in an address: f for the failed part, o for the others, and its index."""
+    return f"{'f' if row.status == TaskStatus.FAILED else 'o'}{row.index}"
+
+
+def _place(mark: str | None) -> Place | None:
+    index = whole(mark[1:]) if mark and mark[0] in "fo" else None
+    return None if index is None or mark is None else (mark[0] == "f", index)
+
+
+Shown = TypeVar("Shown")
+
+
+def _window(
+    found: Sequence[Shown], size: int, *, is_later: bool, backwards: bool
+) -> tuple[Sequence[Shown], bool, bool]:
+    """Cut one row too many off; tell whether there are pages before and after."""
+    more = len(found) > size
+    if backwards:
+        return found[-size:], more, True
+    return found[:size], is_later, more
+
+
+def whole(text: str | None) -> int | None:
+    """A whole number out of an address; None for anything else."""
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 18:
+        return None
+    return int(text)
+
+
+def _query(**values: object) -> str:
+    return urlencode({key: value for key, value in values.items() if value not in (None, "")})
