@@ -2,9 +2,139 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
 import click
+
+from app.cli.schema import open_database
+from app.config import Settings
+from app.jobs import Engine, JobDetail, JobRow, JobStatus
+
+PAGE: Final = 500
+LOOK_EVERY_SECONDS: Final = 0.2
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, as the API tells it.")
 
 
 @click.group()
 def jobs() -> None:
     """Start jobs and look at them."""
+
+
+@jobs.command()
+@click.argument("handler")
+@click.option("--params", default="{}", help="The handler's params, as a JSON object.")
+@click.option("--name", help="A name for the job; else the handler's title.")
+@click.option("--wait", is_flag=True, help="Wait for its end; then 0 is for DONE, and 1 otherwise.")
+@as_json
+def start(handler: str, params: str, name: str | None, wait: bool, as_json: bool) -> None:
+    """Start a job of HANDLER. It runs in a server or a worker, not in this process."""
+    given = _object(params)
+    with _engine() as engine:
+        job_id = engine.start(handler, given, name=name)
+        if not as_json:
+            click.echo(f"Started job {job_id}.")
+        job = _wait_for(engine, job_id) if wait else engine.job(job_id)
+    if as_json:
+        _write_json(_detail(job))
+    elif wait:
+        click.echo(_line(job))
+    sys.exit(1 if wait and job.status != JobStatus.DONE else 0)
+
+
+@jobs.command("list")
+@click.option("--limit", type=click.IntRange(1), help="How many; else 20, and all of them as JSON.")
+@as_json
+def list_(limit: int | None, as_json: bool) -> None:
+    """Show the jobs, newest first."""
+    with _engine() as engine:
+        rows = _rows(engine, limit or (None if as_json else 20))
+        if as_json:
+            _write_json([_row(row) for row in rows])
+            return
+        for row in rows:
+            click.echo(_line(row))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@as_json
+def show(job_id: int, as_json: bool) -> None:
+    """Show one job, with its params and its state."""
+    with _engine() as engine:
+        job = engine.job(job_id)
+    if as_json:
+        _write_json(_detail(job))
+        return
+    click.echo(_line(job))
+    for name in ("params", "state"):
+        click.echo(f"{name}: {json.dumps(getattr(job, name), ensure_ascii=False, indent=2)}")
+    if job.error:
+        click.echo(f"error: {job.error}")
+
+
+@contextmanager
+def _engine() -> Iterator[Engine]:
+    settings = Settings.from_environment()
+    with open_database(settings) as database:
+        yield Engine(database, settings)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"This is not JSON: {error}.", param_hint="--params") from error
+    if not isinstance(found, dict):
+        raise click.BadParameter(
+            "Write a JSON object, as in '{\"steps\": 6}'.", param_hint="--params"
+        )
+    return found
+
+
+def _wait_for(engine: Engine, job_id: int) -> JobDetail:
+    pause, warned = threading.Event(), False
+    while not (job := engine.job(job_id)).is_final:
+        if job.no_worker and not warned:
+            click.echo("No worker that runs has this handler; waiting for one.", err=True)
+            warned = True
+        pause.wait(LOOK_EVERY_SECONDS)
+    return job
+
+
+def _rows(engine: Engine, limit: int | None) -> Iterator[JobRow]:
+    """The jobs by pages, so that a long list never is in memory as a whole."""
+    after, left = None, limit
+    while left is None or left > 0:
+        page = engine.jobs(limit=min(PAGE, left or PAGE), after=after)
+        yield from page
+        if not page:
+            return
+        after, left = page[-1].id, None if left is None else left - len(page)
+
+
+def _line(job: JobRow) -> str:
+    said = f"{job.id:>6}  {job.status:<16}  {job.progress:>3} %  {job.done} of {job.total} done"
+    failed = f", {job.failed} failed" if job.failed else ""
+    return f"{said}{failed}  {job.handler}  {job.name}"
+
+
+def _row(job: JobRow) -> dict[str, Any]:
+    from app.web.api import job_row  # here, for it brings the whole web, which takes its time
+
+    return job_row(job)
+
+
+def _detail(job: JobDetail) -> dict[str, Any]:
+    from app.web.api import job_detail
+
+    return job_detail(job)
+
+
+def _write_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from app import schema
@@ -26,19 +29,30 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the database to the schema of this version."""
-    database = Database(Settings.from_environment().database)
-    if schema.look_at(database) is Schema.UNKNOWN:
-        raise click.ClickException(REFUSALS[Schema.UNKNOWN])
-    schema.upgrade(database)
+    with closing_database(Settings.from_environment()) as database:
+        if schema.look_at(database) is Schema.UNKNOWN:
+            raise click.ClickException(REFUSALS[Schema.UNKNOWN])
+        schema.upgrade(database)
     click.echo(f"The database is at revision {schema.newest()}.")
 
 
-def open_database(settings: Settings, *, may_be_empty: bool = False) -> Database:
+@contextmanager
+def open_database(settings: Settings, *, may_be_empty: bool = False) -> Iterator[Database]:
     """The database, when its schema is current; an empty one is upgraded where that is allowed."""
+    with closing_database(settings) as database:
+        found = schema.look_at(database)
+        if found is Schema.EMPTY and may_be_empty:
+            schema.upgrade(database)
+        elif found is not Schema.CURRENT:
+            raise click.ClickException(REFUSALS[found])
+        yield database
+
+
+@contextmanager
+def closing_database(settings: Settings) -> Iterator[Database]:
+    """The database, whatever it looks like; its connections are closed in the end."""
     database = Database(settings.database)
-    found = schema.look_at(database)
-    if found is Schema.EMPTY and may_be_empty:
-        schema.upgrade(database)
-    elif found is not Schema.CURRENT:
-        raise click.ClickException(REFUSALS[found])
-    return database
+    try:
+        yield database
+    finally:
+        database.dispose()

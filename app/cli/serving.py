@@ -24,11 +24,9 @@ ROOT: Final = Path(__file__).parent.parent.parent
 def serve(host: str, port: int) -> None:
     """Serve the panel with gunicorn; this process also runs jobs unless JOBDECK_RUN_WORKER=0."""
     settings = Settings.from_environment()
-    database = open_database(settings, may_be_empty=True)
-    _say_how_to_enter(
-        f"http://{host}:{port}", settings, prepare_first_superadmin(database, settings)
-    )
-    database.dispose()
+    with open_database(settings, may_be_empty=True) as database:
+        token = prepare_first_superadmin(database, settings)
+    _say_how_to_enter(f"http://{host}:{port}", settings, token)
     sys.stdout.flush()
     # In place of this process: what stops it, stops gunicorn.
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *_arguments(host, port)])
@@ -43,12 +41,13 @@ def worker() -> None:
     asked_to_stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: asked_to_stop.set())
-    engine = Engine(open_database(settings), settings)
-    engine.run()
-    click.echo("This worker runs jobs. Stop it with Ctrl-C.")
-    asked_to_stop.wait()
-    engine.begin_stop()
-    engine.stop()
+    with open_database(settings) as database:
+        engine = Engine(database, settings)
+        engine.run()
+        click.echo("This worker runs jobs. Stop it with Ctrl-C.")
+        asked_to_stop.wait()
+        engine.begin_stop()
+        engine.stop()
 
 
 def _arguments(host: str, port: int) -> list[str]:

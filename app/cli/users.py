@@ -23,8 +23,8 @@ def users() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def add(email: str, role: str, password_stdin: bool) -> None:
     """Make an account for EMAIL."""
-    database = open_database(Settings.from_environment(), may_be_empty=True)
-    person = add_user(database, email, Role(role), _password(password_stdin))
+    with open_database(Settings.from_environment(), may_be_empty=True) as database:
+        person = add_user(database, email, Role(role), _password(password_stdin))
     click.echo(f"{person.email} may sign in now, as {person.role}.")
 
 

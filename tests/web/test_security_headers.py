@@ -41,7 +41,7 @@ def test_a_page_is_kept_in_no_cache_and_a_file_may_be(stranger: Visitor) -> None
     ],
 )
 def test_a_socket_is_for_our_own_pages(origin: str | None, allowed: bool) -> None:
-    headers = {"Origin": origin} if origin is not None else {}
+    headers = [("Origin", origin)] if origin is not None else []
     asked = EnvironBuilder(base_url="http://jobdeck.example:8000", headers=headers).get_environ()
     assert origin_allowed(Request(asked)) == allowed  # type: ignore[arg-type]
 

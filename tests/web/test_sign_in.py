@@ -23,7 +23,7 @@ def bob(app: Flask) -> Visitor:
 
 def cookie(visitor: Visitor, name: str) -> str | None:
     found = visitor.client.get_cookie(name)
-    return found and found.value
+    return found.value if found else None
 
 
 def copy_of(visitor: Visitor) -> Visitor:

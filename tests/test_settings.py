@@ -1,0 +1,84 @@
+"""Settings are read from the environment once, and a bad one is refused in a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.config import BadSetting, Settings
+
+
+def read(**variables: str) -> Settings:
+    return Settings.from_environment({f"JOBDECK_{name}": said for name, said in variables.items()})
+
+
+def test_without_any_variable_there_is_a_default_for_each() -> None:
+    assert dataclasses.replace(read(), data_dir=Path("instance")) == Settings()
+
+
+def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
+    given = {
+        "data_dir": "/data", "database_url": "sqlite://", "secret_key": "s", "handlers": "a.b, c",
+        "threads": "3", "web_threads": "40", "run_worker": "0", "grace_seconds": "2.5",
+        "heartbeat_seconds": "1", "lease_seconds": "9", "poll_seconds": "0.5",
+        "max_value_kb": "7", "max_upload_mb": "8", "file_roots": "/a,/b", "rate_limit": "no",
+        "secure_cookies": "yes", "trusted_proxies": "2", "demo": "on",
+        "admin_email": "a@b", "admin_password": "p", "login_prompt": "hi",
+        "login_background": "x.png",
+    }  # fmt: skip
+    settings = read(**{name.upper(): said for name, said in given.items()})
+    for field in dataclasses.fields(Settings):
+        assert field.name in given, f"This test does not know {field.name} yet"
+        assert getattr(settings, field.name) != field.default, field.name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("THREADS", "0"),
+        ("THREADS", "many"),
+        ("THREADS", "1.5"),
+        ("WEB_THREADS", "25"),
+        ("RUN_WORKER", "maybe"),
+        ("GRACE_SECONDS", "0"),
+        ("GRACE_SECONDS", "nan"),
+        ("GRACE_SECONDS", "soon"),
+        ("LEASE_SECONDS", "-1"),
+        ("TRUSTED_PROXIES", "-1"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(name: str, said: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^JOBDECK_{name} is '{said}'; write .*\.$"):
+        read(**{name: said})
+
+
+def test_two_settings_must_go_together() -> None:
+    with pytest.raises(BadSetting, match="twice JOBDECK_HEARTBEAT_SECONDS"):
+        read(HEARTBEAT_SECONDS="10", LEASE_SECONDS="19")
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set() -> None:
+    assert read(THREADS="", SECRET_KEY=" ").threads == 10
+
+
+def test_the_database_is_in_the_data_directory_unless_another_is_given(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/jobdeck.sqlite3"
+    assert Settings(database_url="postgresql://x").database == "postgresql://x"
+
+
+def test_the_signing_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    made = settings.signing_key()
+    assert len(made) > 40
+    assert settings.signing_key() == made
+    mode = (tmp_path / "new" / "secret_key").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert dataclasses.replace(settings, secret_key="given").signing_key() == "given"
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr(Settings(secret_key="hidden-1", admin_password="hidden-2"))
+    assert "hidden" not in shown
