@@ -244,6 +244,14 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def how_many(counts: Mapping[str, tuple[int, bool]], status: str | None = None) -> str:
+    """`3 jobs`, or `1,000+ jobs` when some were too many to count; of a status, or of all."""
+    of_interest = [counts[status]] if status in counts else [] if status else list(counts.values())
+    total = sum(count for count, _ in of_interest)
+    more = "+" if any(capped for _, capped in of_interest) else ""
+    return f"{total:,}{more} {'job' if total == 1 else 'jobs'}"
+
+
 def pretty(value: object) -> str:
     """JSON for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -297,6 +305,7 @@ FILTERS: dict[str, Any] = {
 }
 GLOBALS: dict[str, Any] = {
     "elapsed": elapsed,
+    "how_many": how_many,
     "href": href,
     "icon": icon,
     "plural": plural,

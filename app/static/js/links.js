@@ -10,6 +10,8 @@ const INTO = {
 };
 
 export function watchLinks() {
+  document.addEventListener("htmx:after:swap", markOpenTask);
+  markOpenTask();
   document.addEventListener("click", (event) => {
     const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (!plain || event.defaultPrevented) return;
@@ -38,6 +40,12 @@ async function openTask(url, link) {
   const heading = document.querySelector("#job-popup .task h3");
   heading?.focus({ preventScroll: true });
   heading?.scrollIntoView({ block: "nearest" });
+}
+
+function markOpenTask() {
+  const { jobId, task } = document.getElementById("job-popup")?.dataset ?? {};
+  for (const row of document.querySelectorAll("tr[data-current]")) row.removeAttribute("data-current");
+  document.getElementById(`task-${jobId}-${task}`)?.setAttribute("data-current", "");
 }
 
 function swap(url, options) {

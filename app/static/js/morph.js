@@ -1,6 +1,6 @@
 // Make an element equal to newer HTML while keeping the nodes that a person is using: focus,
 // selection, scroll positions, typed values and unfolded <details> survive.
-const MINE = new Set(["open", "data-htmx-powered"]); // set here, not by the server
+const MINE = new Set(["open", "data-htmx-powered", "data-current"]); // set here, not by the server
 
 /** Parse HTML of any kind, table rows too. */
 export function parse(html) {
