@@ -246,7 +246,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def how_many(counts: Mapping[str, tuple[int, bool]], status: str | None = None) -> str:
     """`3 jobs`, or `1,000+ jobs` when some were too many to count; of a status, or of all."""
-    of_interest = [counts[status]] if status in counts else [] if status else list(counts.values())
+    of_interest = [count for key, count in counts.items() if status in (None, key)]
     total = sum(count for count, _ in of_interest)
     more = "+" if any(capped for _, capped in of_interest) else ""
     return f"{total:,}{more} {'job' if total == 1 else 'jobs'}"

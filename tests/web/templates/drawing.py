@@ -1,0 +1,141 @@
+"""What templates are given in these tests, and the parts of pages drawn from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from flask import render_template
+from markupsafe import Markup
+
+APP = Path(__file__).parent.parent.parent.parent / "app"
+NOW = datetime.now(UTC)
+HOSTILE = "<script>alert(1)</script>"
+
+
+def job(**given: Any) -> SimpleNamespace:
+    zero = dict.fromkeys(("scheduled", "in_progress", "done", "failed", "cancelled", "skipped"), 0)
+    return SimpleNamespace(
+        **{
+            **zero,
+            "id": 7,
+            "name": "Nightly backup",
+            "handler": "backup",
+            "status": "IN_PROGRESS",
+            "progress": 25,
+            "total": 4,
+            "final": 1,
+            "is_final": False,
+            "is_cancelling": False,
+            "no_worker": False,
+            "created_at": NOW - timedelta(minutes=3),
+            "started_at": NOW - timedelta(minutes=2),
+            "finished_at": None,
+            "started_by": SimpleNamespace(id=1, email="ada@example.com"),
+            "cancel_requested_at": None,
+            "cancel_requested_by": None,
+            "params": {},
+            "state": {},
+            "error": None,
+            **given,
+        }
+    )
+
+
+def task(**given: Any) -> SimpleNamespace:
+    made = {
+        "id": 1,
+        "index": 0,
+        "status": "DONE",
+        "state": {"path": "a.txt"},
+        "result": None,
+        "error": None,
+        "attempt": 1,
+        "crashes": 0,
+        "started_at": NOW - timedelta(seconds=2),
+        "finished_at": NOW,
+        "attempts": [],
+        "log": [],
+    }
+    return SimpleNamespace(**{**made, **given})
+
+
+def tasks(*rows: SimpleNamespace, status: str | None = None) -> SimpleNamespace:
+    return SimpleNamespace(
+        rows=rows, status=status, next="after=o1", previous=None, first=0, query="tasks=DONE"
+    )
+
+
+def popup(**given: Any) -> str:
+    context: dict[str, Any] = {
+        "job": job(),
+        "tasks": tasks(task()),
+        "task": None,
+        "log": [],
+        "component": Markup("<p>own look</p>"),
+        "trouble": None,
+    }
+    return render_template("jobs/_popup.html", **{**context, **given})
+
+
+def index(**given: Any) -> str:
+    page = {
+        "rows": [job()],
+        "status": None,
+        "handler": None,
+        "search": "",
+        "counts": {"DONE": (1000, True)},
+        "handlers": ["backup"],
+        "next": None,
+        "previous": None,
+        "query": "",
+    }
+    shown = SimpleNamespace(**{**page, **given})
+    return render_template("jobs/index.html", page=shown, popup=None, create=None)
+
+
+def component(name: str, shown: SimpleNamespace, *rows: SimpleNamespace) -> str:
+    return render_template(
+        f"components/{name}.html",
+        job=shown,
+        state=shown.state,
+        params=shown.params,
+        get_job_tasks=lambda limit=10, offset=0, fields=None: list(rows),
+    )
+
+
+def attempt(**given: Any) -> SimpleNamespace:
+    made = {
+        "number": 1,
+        "status": "FAILED",
+        "worker": "host:1",
+        "started_at": NOW,
+        "finished_at": NOW,
+        "error": f"ValueError: {HOSTILE}",
+        "traceback": f"Traceback: {HOSTILE}",
+    }
+    return SimpleNamespace(**{**made, **given})
+
+
+def line(**given: Any) -> SimpleNamespace:
+    made = {"id": 1, "task_index": 0, "attempt": 1, "at": NOW, "level": "INFO", "message": HOSTILE}
+    return SimpleNamespace(**{**made, **given})
+
+
+def card(**given: Any) -> SimpleNamespace:
+    made = {"name": "backup", "title": "Backup", "description": "Copy.", "icon": None}
+    return SimpleNamespace(**{**made, "may_start": True, "reason": None, **given})
+
+
+def field(widget: str, value: Any = None, **given: Any) -> SimpleNamespace:
+    made = {"name": "size", "label": "Size", "help": "", "widget": widget, "value": value}
+    rest = {"required": False, "choices": [("a", "A"), ("b", "B")], "attrs": {}, "errors": []}
+    return SimpleNamespace(**{**made, **rest, **given})
+
+
+def create(*fields: SimpleNamespace, **given: Any) -> str:
+    form = SimpleNamespace(fields=list(fields), errors=given.pop("errors", []))
+    context = {"handlers": [card()], "handler": card(), "form": form, "name": "", "preview": None}
+    return render_template("jobs/_create.html", **{**context, **given})

@@ -1,0 +1,115 @@
+"""The popup of a job, and the components inside of it."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+from flask import Flask, render_template
+
+from tests.web.templates.drawing import (
+    HOSTILE,
+    NOW,
+    attempt,
+    component,
+    job,
+    line,
+    popup,
+    task,
+    tasks,
+)
+
+
+def test_a_popup_has_its_hooks_and_its_topic(app: Flask) -> None:
+    html = popup()
+    for hook in ("job-popup", "job-status", "job-progress", "job-component", "task-row"):
+        assert f'data-testid="{hook}"' in html
+    assert 'data-live="view/job/7?tasks=DONE"' in html
+    assert "own look" in html
+
+
+def test_the_parts_of_a_popup_have_the_ids_that_live_updates_name(app: Flask) -> None:
+    html = popup(log=[line()])
+    parts = ("head", "progress", "notices", "component", "task-tabs", "task", "task-rows", "log")
+    assert [part for part in parts if f'id="job-7-{part}"' not in html] == []
+
+
+def test_what_a_person_named_is_never_markup(app: Flask) -> None:
+    html = popup(
+        job=job(name=HOSTILE, params={HOSTILE: HOSTILE}, error=HOSTILE),
+        tasks=tasks(task(state={HOSTILE: HOSTILE}), task(index=1, error=HOSTILE)),
+        task=task(state={HOSTILE: 1}, result=HOSTILE, attempts=[attempt()], log=[line()]),
+        log=[line()],
+    )
+    assert HOSTILE not in html
+
+
+def test_a_popup_says_what_is_in_the_way(app: Flask) -> None:
+    ada = SimpleNamespace(id=1, email="ada@example.com")
+    html = popup(
+        job=job(
+            is_cancelling=True,
+            cancel_requested_at=NOW,
+            cancel_requested_by=ada,
+            in_progress=2,
+            no_worker=True,
+            error="It fell over.",
+        ),
+        trouble="The database is locked.",
+    )
+    assert "Waiting for 2 running tasks to end." in html
+    assert "No living worker has the handler" in html
+    assert "It fell over." in html
+    assert "The database is locked." in html
+
+
+def test_a_failed_task_shows_its_newest_traceback_unfolded(app: Flask) -> None:
+    newest, older = attempt(number=2, traceback="newest trace"), attempt(traceback="older trace")
+    opened = task(status="FAILED", error="ValueError", attempts=[newest, older], crashes=1)
+    html = render_template("jobs/_task.html", job=job(), task=opened)
+    first, second = re.findall(r"<details[^>]*>", html)
+    assert " open" in first
+    assert " open" not in second
+    assert html.index("newest trace") < html.index("older trace")
+    assert "Its worker died 1 time" in html
+
+
+def test_a_job_without_tasks_says_so(app: Flask) -> None:
+    assert "This job has no tasks." in popup(tasks=tasks())
+    assert "No task is failed." in popup(tasks=tasks(status="FAILED"))
+
+
+def test_the_default_component_shows_the_state_it_finds(app: Flask) -> None:
+    state = {"rows": 1200, "ok": True, "list": [1, 2], "note": "all is well", "none": None}
+    html = component("default", job(state=state), task(index=3))
+    assert "1,200" in html
+    assert "all is well" in html
+    assert "#3" in html
+
+
+def test_the_default_component_is_sensible_when_there_is_nothing(app: Flask) -> None:
+    assert "Nothing yet." in component("default", job())
+    assert "It kept none." in component("default", job(is_final=True))
+
+
+def test_checksums_are_shown_from_the_first_moment(app: Flask) -> None:
+    assert "Waiting for the first files." in component("checksum_files", job(total=1204))
+    row = {"path": "/srv/a.txt", "seconds": 0.25, "bytes": 2_500_000}
+    state = {"files": 1, "bytes": 2_500_000, "slowest": [row], "largest": [{"path": "/srv/b"}]}
+    html = component("checksum_files", job(state=state, params={"folder": "/srv"}))
+    assert "2.5 MB" in html
+    assert "250 ms" in html
+
+
+def test_the_example_is_a_row_of_steps(app: Flask) -> None:
+    rows = [task(state={"step": 1}), task(index=1, status="IN_PROGRESS", finished_at=None)]
+    html = component("example_job_handler", job(total=14, state={"counter": 1}), *rows)
+    assert "Step 1" in html
+    assert 'aria-current="step"' in html
+    assert "12 further steps" in html
+
+
+def test_a_component_that_raised_leaves_a_card(app: Flask) -> None:
+    html = render_template("components/_failed.html", job=job(), error=HOSTILE)
+    assert "This job cannot be drawn" in html
+    assert HOSTILE not in html
