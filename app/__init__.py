@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     from flask import Flask
 
-    from app import extensions, web
+    from app import cli, extensions, web
     from app.config import Settings
     from app.db import Database
     from app.jobs import Engine
@@ -28,4 +28,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["jobdeck"] = Engine(database, settings)
     extensions.init_app(app, settings, database)
     web.init_app(app, settings)
+    cli.init_app(app)
     return app

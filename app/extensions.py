@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask, current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine as SqlEngine
@@ -28,7 +26,6 @@ class OneEngine(SQLAlchemy):
 
 
 db = OneEngine(metadata=Base.metadata)
-migrate = Migrate(db=db, directory=str(Path(__file__).parent.parent / "migrations"))
 login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address)
@@ -40,7 +37,6 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
     app.extensions["jobdeck_database"] = database
     app.config.from_mapping(_flask_settings(settings))
     db.init_app(app)
-    migrate.init_app(app)
     login_manager.init_app(app)
     limiter.init_app(app)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from app.db import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -29,10 +29,10 @@ class Schema(Enum):
 def look_at(database: Database) -> Schema:
     """Compare the database's revision with the newest one of this version."""
     with database.reading() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-        tables = revision is not None or inspect(connection).get_table_names()
-    if revision is None:
-        return Schema.UNKNOWN if tables else Schema.EMPTY
+        tables = inspect(connection).get_table_names()
+        if "alembic_version" not in tables:
+            return Schema.UNKNOWN if tables else Schema.EMPTY
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision == newest():
         return Schema.CURRENT
     return Schema.OLD if revision in _known() else Schema.UNKNOWN
@@ -43,26 +43,47 @@ def is_current(database: Database) -> bool:
     return look_at(database) is Schema.CURRENT
 
 
+def newest() -> str:
+    """The revision that this version of Jobdeck works with."""
+    return _known()[-1]
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the database to a revision, the newest one if none is named, in one transaction."""
+    from alembic import command
+
     with database.writing() as connection:
-        config = _config()
+        config = _alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
-def newest() -> str:
-    """The revision that this version of Jobdeck works with."""
-    return _known()[0]
+def draft(database: Database, message: str) -> Path:
+    """Write a new revision with what the models have and the database has not; for its author."""
+    from alembic import command
+
+    with database.writing() as connection:
+        config = _alembic()
+        config.attributes["connection"] = connection
+        number = f"{int(newest()) + 1:04}"
+        made = command.revision(config, message, autogenerate=True, rev_id=number)
+    assert made is not None
+    assert not isinstance(made, list)
+    return Path(made.path)
 
 
 @cache
 def _known() -> tuple[str, ...]:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    return tuple(script.revision for script in scripts)
+    """The revisions in their order, by the names of their files: 0001_people.py is 0001.
+
+    Asking Alembic takes a quarter of a second, of which every start would have its share.
+    """
+    return tuple(sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
 
 
-def _config() -> Config:
+def _alembic() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from flask import Flask
 
 from app import schema
-from app.cli import main
+from app.cli import COMMANDS, main
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine
@@ -82,7 +83,7 @@ def test_a_setting_that_cannot_be_used_is_said_in_a_sentence(
     monkeypatch.setenv("JOBDECK_THREADS", "none")
     ended = jobdeck("db", "upgrade")
     assert ended.code == 1
-    assert ended.err.startswith("JOBDECK_THREADS is 'none'; write")
+    assert ended.err.startswith("Error: JOBDECK_THREADS is 'none'; write")
 
 
 def test_an_empty_database_is_upgraded(jobdeck: Run, settings: Settings) -> None:
@@ -147,7 +148,7 @@ def test_an_account_that_cannot_be_is_refused_in_a_sentence(
     jobdeck: Run, email: str, password: str, sentence: str
 ) -> None:
     ended = jobdeck("users", "add", email, "--role", "viewer", "--password-stdin", stdin=password)
-    assert (ended.code, ended.err) == (1, f"{sentence}\n")
+    assert (ended.code, ended.err) == (1, f"Error: {sentence}\n")
 
 
 @pytest.mark.usefixtures("running")
@@ -243,3 +244,9 @@ def test_the_demo_prints_how_to_sign_in(
     ended = jobdeck("serve")
     assert "Sign in as admin@example.com with the password jobdeck-demo" in ended.out
     assert served[-1] == "127.0.0.1:8321"
+
+
+def test_flask_offers_the_same_commands(app: Flask) -> None:
+    assert set(COMMANDS) <= set(app.cli.commands)
+    listed = app.test_cli_runner().invoke(args=["jobs", "--help"])
+    assert "Start jobs and look at them." in listed.output

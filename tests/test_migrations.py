@@ -31,6 +31,13 @@ def test_an_empty_database_upgraded_is_what_the_models_say(empty_database: Datab
     assert upgraded == read_catalogue(empty_database)
 
 
+def test_the_names_of_the_files_are_the_revisions_in_their_order() -> None:
+    assert [after for _, after in reversed(REVISIONS)] == [
+        path.name.split("_")[0] for path in sorted((schema.MIGRATIONS / "versions").glob("*.py"))
+    ]
+    assert schema.newest() == REVISIONS[0][1]
+
+
 def test_upgrading_twice_changes_nothing(empty_database: Database) -> None:
     schema.upgrade(empty_database)
     before = read_catalogue(empty_database)

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.cli.jobs import jobs
-from app.cli.schema import db
-from app.cli.serving import serve, worker
-from app.cli.users import users
+from app.cli.saying import SayingErrors
 from app.config import BadSetting
-from app.jobs.errors import JobsError
 from app.users.errors import UsersError
 
+if TYPE_CHECKING:
+    from flask import Flask
 
+COMMANDS: Final = {
+    "serve": "app.cli.serving",
+    "worker": "app.cli.serving",
+    "db": "app.cli.schema",
+    "users": "app.cli.users",
+    "jobs": "app.cli.jobs",
+}
+
+
+class Commands(SayingErrors):
+    """The commands by name. Each is imported when it is called: `serve` is in a hurry."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, for the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+@click.group(
+    cls=Commands,
+    errors=(BadSetting, UsersError),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
-    """What the console script `jobdeck` runs: what goes wrong is said in a sentence."""
-    try:
-        jobdeck()
-    except (BadSetting, JobsError, UsersError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def jobdeck() -> None:
     """Jobdeck: an admin panel for durable background jobs."""
 
 
-for command in (serve, worker, db, users, jobs):
-    jobdeck.add_command(command)
+def init_app(app: Flask) -> None:
+    """Offer the same commands by `flask --app wsgi`."""
+    for name in COMMANDS:
+        app.cli.add_command(_command(name))
+
+
+def _command(name: str) -> click.Command:
+    found: click.Command = getattr(import_module(COMMANDS[name]), name)
+    return found

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import click
 
+from app.cli.saying import SayingErrors
 from app.cli.schema import open_database
 from app.config import Settings
-from app.jobs import Engine, JobDetail, JobRow, JobStatus
+from app.jobs import Engine, JobDetail, JobRow, JobsError, JobStatus
 
 PAGE: Final = 500
 LOOK_EVERY_SECONDS: Final = 0.2
@@ -21,7 +22,7 @@ LOOK_EVERY_SECONDS: Final = 0.2
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, as the API tells it.")
 
 
-@click.group()
+@click.group(cls=SayingErrors, errors=(JobsError,))
 def jobs() -> None:
     """Start jobs and look at them."""
 

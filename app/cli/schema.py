@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from app import schema
 from app.config import Settings
@@ -36,6 +37,14 @@ def upgrade() -> None:
     click.echo(f"The database is at revision {schema.newest()}.")
 
 
+@db.command()
+@click.argument("message")
+def draft(message: str) -> None:
+    """Draft the migration that the models need, for its author to finish."""
+    with open_database(Settings.from_environment()) as database:
+        click.echo(f"Now read and finish {schema.draft(database, message)}")
+
+
 @contextmanager
 def open_database(settings: Settings, *, may_be_empty: bool = False) -> Iterator[Database]:
     """The database, when its schema is current; an empty one is upgraded where that is allowed."""
@@ -54,5 +63,7 @@ def closing_database(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database)
     try:
         yield database
+    except OperationalError as error:
+        raise click.ClickException(f"The database does not answer: {error.orig}") from error
     finally:
         database.dispose()
