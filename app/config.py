@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class BadSetting(ValueError):
-    """A setting has a value that Jobdeck cannot use; the message names it and says what would do."""
+    """A setting has a value that cannot be used; the message names it and says what would do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, String, create_engine, event
+from sqlalchemy import (
+    DDL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    String,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -30,6 +40,15 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def on_sqlite(statement: str) -> None:
+    """Have a view or trigger made with the tables, on SQLite; for tests that make them so.
+
+    A migration has its own copy, and a test compares the two.
+    """
+    made: DDL = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+    event.listen(Base.metadata, "after_create", made.execute_if(dialect="sqlite"))
 
 
 class Moment(TypeDecorator[datetime]):
@@ -93,7 +112,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its first statement to its commit."""
         with self._turn, self.engine.connect() as connection:
-            with connection.execution_options(jobdeck_begins="BEGIN IMMEDIATE").begin():
+            connection.execution_options(jobdeck_begins="BEGIN IMMEDIATE")
+            with connection.begin():
                 yield connection
 
     @contextmanager

@@ -55,10 +55,7 @@ class Form:
         """Show what a person has written (or an address asks for), as it is."""
         for each in self.fields:
             if each.widget == "checkbox":
-                each.value = each.name in submitted and submitted[each.name][-1] not in (
-                    "",
-                    "false",
-                )
+                each.value = _is_ticked(submitted.get(each.name))
             elif each.name in submitted and each.widget != "password":
                 said = submitted[each.name]
                 each.value = list(said) if each.widget == "multiselect" else said[-1]
@@ -96,7 +93,7 @@ def values_of(
 
 def _value(asked: Field, said: Sequence[str] | None) -> Any:
     if asked.widget == "checkbox":
-        return bool(said) and said[-1] not in ("", "false")  # type: ignore[index]
+        return _is_ticked(said)
     if said is None:
         return None
     if asked.widget == "multiselect":
@@ -108,6 +105,10 @@ def _value(asked: Field, said: Sequence[str] | None) -> Any:
         return _json(text)
     is_text = asked.widget in ("text", "textarea")
     return text if text.strip() or (is_text and not asked.required) else None
+
+
+def _is_ticked(said: Sequence[str] | None) -> bool:
+    return bool(said) and said is not None and said[-1] not in ("", "false")
 
 
 def _json(text: str) -> Any:

@@ -5,15 +5,8 @@ from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskLost
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
-from app.jobs.store.reading import (
-    Attempt,
-    JobDetail,
-    JobFilter,
-    JobRow,
-    LogLine,
-    TaskDetail,
-    TaskRow,
-)
+from app.jobs.store.reading import JobFilter
+from app.jobs.views import Attempt, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 
 __all__ = [
     "Attempt",

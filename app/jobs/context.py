@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.jobs.errors import NestedChange, TaskLost
-from app.jobs.journal import Journal
+from app.jobs.journal import Journal, Ticket
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
 from app.jobs.store.recording import TaskWrites
@@ -129,7 +129,9 @@ class Job:
             if offered and self._task.journal.await_ticket(offered[1]):
                 return offered[0]
 
-    def _offer(self, change: Change, again: Callable[[], None] | None) -> Any:
+    def _offer(
+        self, change: Change, again: Callable[[], None] | None
+    ) -> tuple[dict[str, Any], Ticket] | None:
         journal = self._task.journal
         seen = journal.newest_job_state(self.id)
         newer, text = apply(change, seen.state, self._task.limit)

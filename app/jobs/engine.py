@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -15,33 +13,25 @@ from app.db import Database
 from app.jobs.context import Change, Task, apply
 from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
-from app.jobs.executor import Executor, Pool
-from app.jobs.journal import Journal
 from app.jobs.registry import Handler, Preview, Registry
-from app.jobs.scheduler import Rhythm, Scheduler, hand_back
+from app.jobs.running import Running
 from app.jobs.store import creating, reading, recording
 from app.jobs.store.creating import NewJob, NewTask
-from app.jobs.store.reading import (
-    JobDetail,
-    JobFilter,
-    JobRow,
-    LogLine,
-    TaskDetail,
-    TaskRow,
-)
+from app.jobs.store.reading import JobFilter
 from app.jobs.store.recording import JobState
 from app.jobs.values import decode, encode_object
-from app.jobs.worker import Worker
+from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 
 OWN_HANDLERS = "app.handlers"
-#: How long stopping may take beyond the grace time, for writing what handlers have said.
-LAST_WRITES_SECONDS = 5.0
 
 
 class HasId(Protocol):
     """Anything that stands for a person."""
 
-    id: int
+    @property
+    def id(self) -> int:
+        """Whose id it is in the table of users."""
+        ...
 
 
 class Engine:
@@ -69,14 +59,16 @@ class Engine:
             self.registry.discover((OWN_HANDLERS, *settings.handlers))
         self._limit = settings.max_value_kb * 1024
         self._within = within
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     # Running
 
     def run(self) -> None:
         """Register as a worker and begin to execute (idempotent)."""
         if self._running is None:
-            self._running = _Running(self, self._within)
+            self._running = Running(
+                self.database, self.settings, self.registry, self.bus, within=self._within
+            )
             self._running.start()
 
     def begin_stop(self) -> None:
@@ -345,76 +337,6 @@ class Engine:
         """Return the version of each unfinished job, which every change of it moves."""
         with self.database.reading() as connection:
             return reading.active_versions(connection)
-
-
-class _Running:
-    """The parts of an engine that executes, and the order in which they start and stop."""
-
-    def __init__(
-        self, engine: Engine, within: Callable[[], AbstractContextManager[object]]
-    ) -> None:
-        settings = engine.settings
-        self._engine = engine
-        self._stopping = threading.Event()
-        self._worker = Worker(
-            engine.database,
-            settings.data_dir / "workers",
-            threads=settings.threads,
-            lease=settings.lease_seconds,
-        )
-        self._journal = Journal(
-            engine.database,
-            engine.bus.announce,
-            more_to_come=lambda: bool(self._pool.load),
-            on_fenced=lambda: self._scheduler.fenced(),
-        )
-        executor = Executor(self._journal, limit=settings.max_value_kb * 1024, within=within)
-        self._pool = Pool(
-            executor,
-            self._worker,
-            threads=settings.threads,
-            on_room=lambda: self._scheduler.hint(),
-        )
-        self._scheduler = Scheduler(
-            engine.database,
-            engine.registry,
-            worker=self._worker,
-            journal=self._journal,
-            pool=self._pool,
-            announce=engine.bus.announce,
-            rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
-        )
-        self._watching = contextlib.ExitStack()
-
-    @property
-    def trouble(self) -> str | None:
-        return self._journal.trouble or self._scheduler.trouble
-
-    def start(self) -> None:
-        self._worker.register(self._engine.registry.limits)
-        self._journal.write_for(self._worker.id)
-        self._pool.start()
-        self._watching.enter_context(self._engine.bus.watching(self._scheduler.hint))
-        self._scheduler.start()
-
-    def begin_stop(self) -> None:
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._scheduler.stop()
-        hand_back(self._engine.database, self._worker, self._pool.take_back())
-
-    def stop(self, grace: float) -> None:
-        self.begin_stop()
-        end = time.monotonic() + grace
-        while self._pool.load and time.monotonic() < end:
-            self._pool.wait_for_end(end - time.monotonic())
-        unfinished = self._pool.lose_all()
-        self._pool.stop()
-        self._journal.stop(LAST_WRITES_SECONDS)
-        hand_back(self._engine.database, self._worker, unfinished)
-        self._worker.retire()
-        self._watching.close()
 
 
 def _id_of(person: HasId | int | None) -> int | None:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 
 from app.jobs.context import JobFacts, Task
 from app.jobs.errors import TaskLost
@@ -74,7 +75,7 @@ class Executor:
 
 def _fail(outcome: TaskWrites, error: BaseException) -> None:
     # The first frame is the executor's own: it tells the author of a handler nothing.
-    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    frames = error.__traceback__ and error.__traceback__.tb_next
     outcome.status = TaskStatus.FAILED
     outcome.error = storable_text(_sentence(error))
     outcome.traceback = storable_text("".join(_format(error, frames)))
@@ -88,9 +89,9 @@ def _sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _format(error: BaseException, frames: object) -> Iterable[str]:
+def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
     try:
-        return traceback.format_exception(type(error), error, frames)  # type: ignore[arg-type]
+        return traceback.format_exception(type(error), error, frames)
     except Exception:
         return [f"{type(error).__name__} (its traceback cannot be shown)"]
 

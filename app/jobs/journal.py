@@ -287,14 +287,7 @@ class Journal:
 
     def _set_lost_changes_apart(self, group: _Group) -> None:
         """Take the changes whose base moved out of a group, with all that their claims say."""
-        lost: list[Ticket] = []
-        for job_id, head in list(group.heads.items()):
-            if self._stored_version(job_id) != head.newest.base:
-                del group.heads[job_id]
-                lost += head.tickets
-                with self._changed:
-                    later = self._heads.pop(job_id, None)
-                    lost += later.tickets if later else []
+        lost = self._lost_tickets(group)
         with self._changed:
             for ticket in lost:
                 for source in (group.writes, self._pending):
@@ -308,6 +301,18 @@ class Journal:
         for ticket in lost:
             if ticket.again:
                 self._make_again(ticket, ticket.again)
+
+    def _lost_tickets(self, group: _Group) -> list[Ticket]:
+        """Take the heads whose base moved out of a group, with those that build on them."""
+        lost: list[Ticket] = []
+        for job_id, head in list(group.heads.items()):
+            if self._stored_version(job_id) == head.newest.base:
+                continue
+            del group.heads[job_id]
+            with self._changed:
+                later = self._heads.pop(job_id, None)
+            lost += head.tickets + (later.tickets if later else [])
+        return lost
 
     def _make_again(self, ticket: Ticket, again: Callable[[], None]) -> None:
         try:

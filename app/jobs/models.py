@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DDL, CheckConstraint, Computed, ForeignKey, Index, String, Text, event, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Moment
+from app.db import Base, Moment, on_sqlite
 from app.jobs.states import JobStatus, TaskStatus
 
 
@@ -226,5 +226,4 @@ END""",
 END""",
 )
 for _trigger in SQLITE_COUNTING:
-    # A DDL is a format string: its own percent signs would have to be doubled.
-    event.listen(Base.metadata, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))
+    on_sqlite(_trigger)

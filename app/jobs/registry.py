@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import to_jsonable_python
@@ -20,13 +20,16 @@ from pydantic_core import to_jsonable_python
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
 from app.jobs.values import SECRET, decode, reveal_secrets
+from app.users.permissions import Role
 
-ROLES = frozenset({"viewer", "operator", "superadmin"})
+ROLES = frozenset(Role)
+ACTIONS = frozenset({"view", "start", "manage"})
 #: A preview stops here; it is a look, not the work itself.
 PREVIEW_SECONDS = 2.0
 PREVIEW_TASKS = 10_000
 
 MakeTasks = Callable[[Any], Iterable[dict[str, Any]]]
+Made = TypeVar("Made", bound=MakeTasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +55,12 @@ class Handler:
     make_tasks: MakeTasks | None = None
 
     def __post_init__(self) -> None:
-        for limit in ("parallel_limit", "concurrency_limit"):
-            value = getattr(self, limit)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int) or value < 1
-            ):
-                raise BadHandler(
-                    f"{limit} of handler {self.name!r} is {value!r}; "
-                    "it must be a whole number from 1 up, or None for no limit."
-                )
-        if unknown := set(self.roles) - {"view", "start", "manage"}:
+        self._check_limit("parallel_limit", self.parallel_limit)
+        self._check_limit("concurrency_limit", self.concurrency_limit)
+        if unknown := set(self.roles) - ACTIONS:
             raise BadHandler(
                 f"roles of handler {self.name!r} name {sorted(unknown)}; "
-                "the actions are view, start and manage."
+                f"the actions are {', '.join(sorted(ACTIONS))}."
             )
         if unknown := set(self.roles.values()) - ROLES:
             raise BadHandler(
@@ -72,11 +68,19 @@ class Handler:
                 f"the roles are {', '.join(sorted(ROLES))}."
             )
 
+    def _check_limit(self, what: str, limit: object) -> None:
+        is_whole = isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1
+        if limit is not None and not is_whole:
+            raise BadHandler(
+                f"{what} of handler {self.name!r} is {limit!r}; "
+                "it must be a whole number from 1 up, or None for no limit."
+            )
+
     def __call__(self, task: Task) -> Any:
         """Run one task, as the executor does; handy in tests of a handler."""
         return self.run(task)
 
-    def tasks(self, make_tasks: MakeTasks) -> MakeTasks:
+    def tasks(self, make_tasks: Made) -> Made:
         """Decorate the generator that makes the tasks: params in, one state (a dict) a task out."""
         self.make_tasks = make_tasks
         return make_tasks
@@ -127,14 +131,22 @@ class Handler:
         return Preview(count, count == PREVIEW_TASKS)
 
 
-def task_handler(name: str | Callable[[Task], Any] | None = None, **options: Any) -> Any:
-    """Declare the decorated function a handler, named after itself unless `name` is given.
+@overload
+def task_handler(run: Callable[[Task], Any], /) -> Handler: ...
+@overload
+def task_handler(
+    name: str | None = None, /, **options: Any
+) -> Callable[[Callable[[Task], Any]], Handler]: ...
+def task_handler(
+    name: str | Callable[[Task], Any] | None = None, /, **options: Any
+) -> Handler | Callable[[Callable[[Task], Any]], Handler]:
+    """Declare the decorated function a handler, named after itself unless a name is given.
 
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
     `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`.
     """
     if callable(name):
-        return task_handler()(name)
+        return Handler(name=name.__name__, run=name)
 
     def declare(run: Callable[[Task], Any]) -> Handler:
         return Handler(name=name or run.__name__, run=run, **options)
@@ -176,10 +188,8 @@ class Registry:
 
     def discover(self, packages: Iterable[str]) -> None:
         """Add every handler of these modules or packages of modules, and of installed plugins."""
-        plugins = [
-            point.value.partition(":")[0] for point in entry_points(group="jobdeck.handlers")
-        ]
-        for name in (*packages, *plugins):
+        plugins = entry_points(group="jobdeck.handlers")
+        for name in (*packages, *(point.value.partition(":")[0] for point in plugins)):
             package = _import(name)
             for module in (package, *_modules(package)):
                 self._take(module)

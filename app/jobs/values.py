@@ -104,7 +104,7 @@ def _each_secret(value: Any, show: Callable[[Any], Any]) -> Any:
 
 
 def storable_text(text: str) -> str:
-    """Return `text` in a form that every database keeps: no NUL, no half surrogates, not endless."""
+    """Return `text` as every database keeps it: no NUL, no half surrogates, not endless."""
     text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     if len(text) > TEXT_LIMIT:
         half = TEXT_LIMIT // 2

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from app.db import Database
 from app.jobs.store import keeping
+from app.jobs.store.keeping import NewWorker
 
 _SLOT = struct.Struct("=q")
 
@@ -83,11 +84,13 @@ class Worker:
             keeping.declare_handlers(connection, limits)
             self.id = keeping.register(
                 connection,
-                host=self._host,
-                pid=os.getpid(),
-                mark=self._mark.name,
-                handlers=limits,
-                lease=self._lease,
+                NewWorker(
+                    host=self._host,
+                    pid=os.getpid(),
+                    mark=self._mark.name,
+                    handlers=limits,
+                    lease=self._lease,
+                ),
             )
         self._trusted_until = begun + self._lease
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, render_template
-from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template
 from markupsafe import Markup
 
 from app.jobs import Engine, JobDetail
@@ -50,7 +50,7 @@ def draw(engine: Engine, job: JobDetail) -> Markup:
         return Markup(render_template("components/_failed.html", job=job, error=said))
 
 
-def _names(engine: Engine, handler: str) -> list[str]:
+def _names(engine: Engine, handler: str) -> list[str | Template]:
     named = engine.registry[handler].component if handler in engine.registry else None
     return [
         *([f"components/{named}"] if named else []),

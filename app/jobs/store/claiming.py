@@ -11,10 +11,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, event, text
-from sqlalchemy.schema import DDL
+from sqlalchemy import Connection, bindparam, text
 
-from app.db import Base, iso, now
+from app.db import iso, now, on_sqlite
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -160,7 +159,8 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
 SUSPECT = text(f"""
     SELECT task.id FROM task JOIN job ON job.id = task.job_id
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
-      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL AND job.handler IN :handlers
+      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND job.handler IN :handlers
     ORDER BY task.id LIMIT 1
 """).bindparams(bindparam("handlers", expanding=True))
 
@@ -205,7 +205,7 @@ CLAIM_TRIGGER = """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
            OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
 END"""
 for _statement in (CLAIM_VIEW, CLAIM_TRIGGER):
-    event.listen(Base.metadata, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+    on_sqlite(_statement)
 
 CLAIM = text("""
     INSERT INTO claim (worker_id, at, finish, start, tasks)
@@ -241,7 +241,8 @@ def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]
 
 HAND_BACK = text("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
-                    started_at = NULL, version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+                    started_at = NULL,
+                    version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
 """)

@@ -190,10 +190,8 @@ def release_held(
     """Let held jobs of a handler start, as many as its slots allow and at most `most`."""
     with database.writing() as connection:
         taken = connection.execute(TAKEN_SLOTS, {"handler": handler}).scalar_one()
-        room = [
-            each for each in (most, None if limit is None else limit - taken) if each is not None
-        ]
-        values = {"handler": handler, "most": max(0, min(room)) if room else NO_LIMIT}
+        free = NO_LIMIT if limit is None else max(0, limit - taken)
+        values = {"handler": handler, "most": free if most is None else min(free, most)}
         return sorted(connection.execute(RELEASE_HELD, values).scalars())
 
 

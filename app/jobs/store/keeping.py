@@ -41,20 +41,29 @@ class Returned:
     failed: int
 
 
-def register(
-    connection: Connection, *, host: str, pid: int, mark: str, handlers: Iterable[str], lease: float
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWorker:
+    """What a process tells of itself when it begins: `mark` is its file, `lease` is in seconds."""
+
+    host: str
+    pid: int
+    mark: str
+    handlers: Iterable[str]
+    lease: float
+
+
+def register(connection: Connection, worker: NewWorker) -> int:
     """Add a worker and return its id, which is the fence of all that it will claim."""
     moment = now()
     worker_id: int = connection.execute(
         REGISTER,
         {
-            "host": host,
-            "pid": pid,
-            "mark": mark,
-            "handlers": json.dumps(sorted(handlers)),
+            "host": worker.host,
+            "pid": worker.pid,
+            "mark": worker.mark,
+            "handlers": json.dumps(sorted(worker.handlers)),
             "now": iso(moment),
-            "expires_at": iso(moment + timedelta(seconds=lease)),
+            "expires_at": iso(moment + timedelta(seconds=worker.lease)),
         },
     ).scalar_one()
     return worker_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, literal, select, text, true
@@ -14,130 +13,13 @@ from sqlalchemy.sql import ColumnElement
 
 from app.jobs import models
 from app.jobs.errors import JobNotFound, TaskNotFound
-from app.jobs.states import JOB_ACTIVE, JOB_FINAL, TASK_FINAL, AttemptStatus, TaskStatus
+from app.jobs.states import JOB_ACTIVE, AttemptStatus, TaskStatus
 from app.jobs.values import decode, mask_secrets
+from app.jobs.views import Attempt, JobDetail, JobRow, LogLine, Person, TaskDetail, TaskRow
 from app.users.models import User
 
 #: A count stops here: nobody compares 1,000 with 1,001, and counting millions is slow.
 COUNT_CAP = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who did something."""
-
-    id: int
-    email: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRow:
-    """A job as a list shows it."""
-
-    id: int
-    name: str
-    handler: str
-    status: str
-    progress: int
-    total: int
-    scheduled: int
-    in_progress: int
-    done: int
-    failed: int
-    cancelled: int
-    skipped: int
-    version: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    cancel_requested_at: datetime | None
-    started_by: Person | None
-    cancel_requested_by: Person | None
-    no_worker: bool = False
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the job has ended."""
-        return self.status in JOB_FINAL
-
-    @property
-    def is_cancelling(self) -> bool:
-        """Whether a cancel was asked for that has not come true yet."""
-        return self.cancel_requested_at is not None and not self.is_final
-
-    @property
-    def final(self) -> int:
-        """How many tasks have ended."""
-        return self.done + self.failed + self.cancelled + self.skipped
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The tasks by status, and in all."""
-        return {"total": self.total} | {s.lower(): getattr(self, s.lower()) for s in TaskStatus}
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobDetail(JobRow):
-    """A job with all that is known of it; secret params are masked."""
-
-    params: dict[str, Any]
-    state: dict[str, Any]
-    error: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskRow:
-    """A task as a list shows it."""
-
-    id: int
-    index: int
-    status: str
-    attempt: int
-    crashes: int
-    version: int
-    started_at: datetime | None
-    finished_at: datetime | None
-    error: str | None
-    state: dict[str, Any]
-    result: Any
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the task has ended."""
-        return self.status in TASK_FINAL
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One try of a task."""
-
-    number: int
-    status: str
-    worker: str | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    error: str | None
-    traceback: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogLine:
-    """One line that a handler said."""
-
-    id: int
-    task_index: int
-    attempt: int
-    at: datetime
-    level: str
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskDetail(TaskRow):
-    """A task with its attempts, newest first, and the last lines of its log."""
-
-    attempts: Sequence[Attempt]
-    log: Sequence[LogLine]
 
 
 _starter, _canceller = aliased(User), aliased(User)
@@ -167,7 +49,7 @@ _LIGHT = (
 _HEAVY = (models.Job.params, models.Job.state, models.Job.error)
 
 
-def _jobs(*more: Any) -> Select[Any]:
+def _jobs(*more: Any) -> Select[*tuple[Any, ...]]:
     return (
         select(*_LIGHT, *more)
         .outerjoin(_starter, _starter.id == models.Job.started_by)
@@ -176,7 +58,7 @@ def _jobs(*more: Any) -> Select[Any]:
     )
 
 
-def _light(row: Row[Any], served: Collection[str]) -> dict[str, Any]:
+def _light(row: Row[*tuple[Any, ...]], served: Collection[str]) -> dict[str, Any]:
     values = dict(row._mapping)
     starter = values.pop("starter_id"), values.pop("starter_email")
     canceller = values.pop("canceller_id"), values.pop("canceller_email")
@@ -291,7 +173,7 @@ _TASK = (
 )
 
 
-def _task_values(row: Row[Any]) -> dict[str, Any]:
+def _task_values(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     values = dict(row._mapping)
     values["state"] = decode(values["state"])
     values["result"] = decode(values["result"])
@@ -493,7 +375,7 @@ _FACTS = select(
 )
 
 
-def facts(connection: Connection, job_ids: Collection[int]) -> Sequence[Row[Any]]:
+def facts(connection: Connection, job_ids: Collection[int]) -> Sequence[Row[*tuple[Any, ...]]]:
     """Return what of these jobs does not change: id, name, handler, started_by, params (JSON)."""
     return connection.execute(_FACTS.where(models.Job.id.in_(job_ids))).all()
 

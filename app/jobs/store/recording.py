@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import DDL
 
-from app.db import Base, iso, now
+from app.db import iso, now, on_sqlite
 from app.jobs.errors import JobNotFound
 
 
@@ -29,7 +28,7 @@ class StateMoved(Exception):
 
 @dataclass(slots=True)
 class TaskWrites:
-    """What one claim of a task has to say; None is nothing said. Texts are JSON where the row's are."""
+    """What one claim of a task has to say; None is nothing said. State and result are JSON."""
 
     worker_id: int
     task_id: int
@@ -151,7 +150,7 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
   WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
 END"""
 for _statement in (GROUP_VIEW, GROUP_TRIGGER):
-    event.listen(Base.metadata, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+    on_sqlite(_statement)
 
 WRITE_GROUP = text("""
     INSERT INTO journal_group (worker_id, tasks, attempts, logs, job_states)
@@ -167,17 +166,12 @@ def write_group(
 ) -> None:
     """Write a group in one transaction; raise Fenced or StateMoved when it is refused whole."""
     said = list(writes)
+    lines = [(each, line) for each in said for line in each.logs]
     values = {
         "worker_id": worker_id,
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.status == "FAILED"]),
-        "logs": _dump(
-            [
-                [each.job_id, each.task_id, each.attempt, *line]
-                for each in said
-                for line in each.logs
-            ]
-        ),
+        "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
     }
     try:

@@ -1,0 +1,102 @@
+"""An engine that executes: its parts, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from app.config import Settings
+from app.db import Database
+from app.jobs.events import Bus
+from app.jobs.executor import Executor, Pool
+from app.jobs.journal import Journal
+from app.jobs.registry import Registry
+from app.jobs.scheduler import Rhythm, Scheduler, hand_back
+from app.jobs.worker import Worker
+
+#: How long stopping may take beyond the grace time, for writing what handlers have said.
+LAST_WRITES_SECONDS = 5.0
+
+
+class Running:
+    """The parts of an engine that executes, and the order in which they start and stop."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        registry: Registry,
+        bus: Bus,
+        *,
+        within: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._bus = bus
+        self._stopping = threading.Event()
+        self._worker = Worker(
+            database,
+            settings.data_dir / "workers",
+            threads=settings.threads,
+            lease=settings.lease_seconds,
+        )
+        self._journal = Journal(
+            database,
+            bus.announce,
+            more_to_come=lambda: bool(self._pool.load),
+            on_fenced=lambda: self._scheduler.fenced(),
+        )
+        executor = Executor(self._journal, limit=settings.max_value_kb * 1024, within=within)
+        self._pool = Pool(
+            executor,
+            self._worker,
+            threads=settings.threads,
+            on_room=lambda: self._scheduler.hint(),
+        )
+        self._scheduler = Scheduler(
+            database,
+            registry,
+            worker=self._worker,
+            journal=self._journal,
+            pool=self._pool,
+            announce=bus.announce,
+            rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
+        )
+        self._watching = contextlib.ExitStack()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be run just now, as a sentence."""
+        return self._journal.trouble or self._scheduler.trouble
+
+    def start(self) -> None:
+        """Register as a worker, then let the threads begin."""
+        self._worker.register(self._registry.limits)
+        self._journal.write_for(self._worker.id)
+        self._pool.start()
+        self._watching.enter_context(self._bus.watching(self._scheduler.hint))
+        self._scheduler.start()
+
+    def begin_stop(self) -> None:
+        """Claim nothing more, and give back what no thread has begun."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._scheduler.stop()
+        hand_back(self._database, self._worker, self._pool.take_back())
+
+    def stop(self, grace: float) -> None:
+        """Let tasks end for `grace` seconds, hand the rest back, and write all down (B10)."""
+        self.begin_stop()
+        end = time.monotonic() + grace
+        while self._pool.load and time.monotonic() < end:
+            self._pool.wait_for_end(end - time.monotonic())
+        unfinished = self._pool.lose_all()
+        self._pool.stop()
+        self._journal.stop(LAST_WRITES_SECONDS)
+        hand_back(self._database, self._worker, unfinished)
+        self._worker.retire()
+        self._watching.close()

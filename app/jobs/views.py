@@ -1,0 +1,128 @@
+"""What people and programs see of jobs, tasks, attempts and log lines: values, no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.jobs.states import JOB_FINAL, TASK_FINAL, TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who did something."""
+
+    id: int
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRow:
+    """A job as a list shows it."""
+
+    id: int
+    name: str
+    handler: str
+    status: str
+    progress: int
+    total: int
+    scheduled: int
+    in_progress: int
+    done: int
+    failed: int
+    cancelled: int
+    skipped: int
+    version: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    started_by: Person | None
+    cancel_requested_by: Person | None
+    no_worker: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self.status in JOB_FINAL
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a cancel was asked for that has not come true yet."""
+        return self.cancel_requested_at is not None and not self.is_final
+
+    @property
+    def final(self) -> int:
+        """How many tasks have ended."""
+        return self.done + self.failed + self.cancelled + self.skipped
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The tasks by status, and in all."""
+        return {"total": self.total} | {s.lower(): getattr(self, s.lower()) for s in TaskStatus}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDetail(JobRow):
+    """A job with all that is known of it; secret params are masked."""
+
+    params: dict[str, Any]
+    state: dict[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRow:
+    """A task as a list shows it."""
+
+    id: int
+    index: int
+    status: str
+    attempt: int
+    crashes: int
+    version: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    state: dict[str, Any]
+    result: Any
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the task has ended."""
+        return self.status in TASK_FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try of a task."""
+
+    number: int
+    status: str
+    worker: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line that a handler said."""
+
+    id: int
+    task_index: int
+    attempt: int
+    at: datetime
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDetail(TaskRow):
+    """A task with its attempts, newest first, and the last lines of its log."""
+
+    attempts: Sequence[Attempt]
+    log: Sequence[LogLine]
