@@ -42,6 +42,8 @@ class _WholeWrites:
 class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
     """The socket of one browser tab or program."""
 
+    sock: Any
+
     def __init__(self, environ: dict[str, Any]) -> None:
         super().__init__(
             environ,
