@@ -204,7 +204,9 @@ def _seconds(job: Counted, now: datetime | None) -> float:
 
 def shares(job: Counted) -> list[tuple[str, float, float]]:
     """The parts of the bar as (tone, left, width) in percent; what is scheduled stays empty."""
-    return list(_shares(job)) if job.total else []
+    if not job.total:
+        return [("done", 0.0, 100.0)] if job.is_final else []
+    return list(_shares(job))
 
 
 def _shares(job: Counted) -> Iterator[tuple[str, float, float]]:

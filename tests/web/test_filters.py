@@ -155,8 +155,9 @@ def test_the_bar_has_a_part_for_each_kind_of_end() -> None:
     ]
 
 
-def test_a_job_without_tasks_has_an_empty_bar() -> None:
+def test_a_job_without_tasks_has_a_bar_that_is_empty_until_it_ends() -> None:
     assert filters.shares(job(total=0)) == []
+    assert filters.shares(job(total=0, is_final=True)) == [("done", 0.0, 100.0)]
 
 
 def test_a_status_has_a_word_a_tone_and_an_icon() -> None:

@@ -56,11 +56,13 @@ function closed(dialog) {
   back?.focus({ preventScroll: true });
 }
 
-// The first field, or the first that is wrong; else the body, so that arrow keys scroll it.
+// The first field that is wrong or needed, or the first choice; else the body: arrow keys scroll it.
 function focusFirst(dialog) {
-  const field = dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("form [required]");
-  const first = dialog.querySelector("[data-filters]") ?? dialog.querySelector("a.choice");
-  (field ?? first ?? dialog.querySelector(".sheet-body"))?.focus({ focusVisible: false });
+  const fields = ["[aria-invalid=true]", "form [required]", "[data-filters]"];
+  const field = fields.map((selector) => dialog.querySelector(selector)).find(Boolean);
+  if (field) return field.focus();
+  const first = dialog.querySelector("a.choice") ?? dialog.querySelector(".sheet-body");
+  first?.focus({ focusVisible: false });
 }
 
 function sayCreated(form) {

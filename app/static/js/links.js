@@ -37,9 +37,9 @@ async function openTask(url, link) {
   else here.searchParams.set("task", index);
   here.pathname = url.pathname;
   await swap(here, { target: "#job-popup", swap: "outerMorph", replace: "true" });
-  const heading = document.querySelector("#job-popup .task h3");
-  heading?.focus({ preventScroll: true });
-  heading?.scrollIntoView({ block: "nearest" });
+  const task = document.querySelector("#job-popup .task.is-open");
+  task?.querySelector("h3").focus({ preventScroll: true });
+  task?.scrollIntoView({ block: "start" });
 }
 
 function markOpenTask() {
