@@ -7,6 +7,7 @@ On PostgreSQL start more processes, each by itself, behind a proxy.
 from __future__ import annotations
 
 import logging
+import queue
 import signal
 import sys
 import threading
@@ -79,14 +80,26 @@ def post_worker_init(worker: Any) -> None:
     worker.engine = parts["jobdeck"]
     if settings.run_worker:
         worker.engine.run()
-    worker.asked_to_stop = threading.Event()
+    if settings.demo:
+        _fill_the_demo(worker.engine)
+    # A signal may interrupt the handler of another one: an Event would wait for itself then.
+    worker.asked_to_stop = queue.SimpleQueue()
     threading.Thread(target=_begin_to_stop, args=[worker, live], daemon=True).start()
-    _set_on_sigterm(worker.asked_to_stop)
+    _tell_of_sigterm(worker.asked_to_stop)
+
+
+def _fill_the_demo(engine: Any) -> None:
+    from app import demo
+    from app.users.people import find_by_email
+    from app.users.setup import DEMO_EMAIL
+
+    somebody = find_by_email(engine.database, DEMO_EMAIL)
+    demo.fill(engine, somebody.id if somebody else None)
 
 
 def worker_int(worker: Any) -> None:
     """Ctrl-C: the same, though gunicorn waits for no answer in flight."""
-    worker.asked_to_stop.set()
+    worker.asked_to_stop.put(None)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -100,17 +113,17 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def _begin_to_stop(worker: Any, live: Any) -> None:
     """Runs in a thread of its own: what a signal interrupts may hold any lock."""
-    worker.asked_to_stop.wait()
+    worker.asked_to_stop.get()
     worker.engine.begin_stop()
     live.close_all()
 
 
-def _set_on_sigterm(asked_to_stop: threading.Event) -> None:
+def _tell_of_sigterm(asked_to_stop: queue.SimpleQueue[None]) -> None:
     """gunicorn waits for every request to end before it tells anyone; a socket never ends."""
     before = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(signum: int, frame: Any) -> None:
-        asked_to_stop.set()
+        asked_to_stop.put(None)
         if callable(before):
             before(signum, frame)
 

@@ -84,6 +84,11 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'jobdeck.sqlite3'}"
 
     @property
+    def handler_modules(self) -> tuple[str, ...]:
+        """The modules and packages in which handlers are looked for."""
+        return ("app.handlers", *self.handlers, *(("app.demo",) if self.demo else ()))
+
+    @property
     def max_sockets(self) -> int:
         """Websockets at once: always 24 threads fewer than there are, so that pages get through."""
         return self.web_threads - 24

@@ -22,7 +22,6 @@ from app.jobs.store.recording import JobState
 from app.jobs.values import decode, encode_object
 from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 
-OWN_HANDLERS = "app.handlers"
 
 
 class HasId(Protocol):
@@ -56,7 +55,7 @@ class Engine:
         self.boot = secrets.token_hex(8)
         self.registry = registry if registry is not None else Registry()
         if registry is None:
-            self.registry.discover((OWN_HANDLERS, *settings.handlers))
+            self.registry.discover(settings.handler_modules)
         self._limit = settings.max_value_kb * 1024
         self._within = within
         self._running: Running | None = None

@@ -29,6 +29,8 @@ MOST_AHEAD = 200
 AHEAD_SECONDS = 0.05
 #: While there is enough work at hand, jobs are looked at only so often.
 LOOK_SECONDS = 0.05
+#: While most threads are busy, ends of tasks are gathered so long before the next claim.
+BUSY_SECONDS = 0.002
 #: How often the host is searched for dead workers; a file lock tells it, so that costs little.
 SEARCH_SECONDS = 1.0
 CLEAN_SECONDS = 60.0
@@ -109,7 +111,9 @@ class Scheduler:
 
     def hint(self, _job_ids: Collection[int] = ()) -> None:
         """Say that there may be something to do."""
-        self._wake.set()
+        # What this thread itself announces, it knows.
+        if threading.current_thread() is not self._thread:
+            self._wake.set()
 
     def fenced(self) -> None:
         """Say that this worker was taken for dead."""
@@ -135,6 +139,8 @@ class Scheduler:
             except DBAPIError:
                 log.exception("The scheduler failed to claim; it tries again.")
             self._wake.wait(self._poll)
+            if self._pool.load > self._pool.threads // 2:
+                self._stop_asked.wait(BUSY_SECONDS)
 
     def _turn(self) -> None:
         if self._fenced.is_set():
@@ -246,6 +252,8 @@ class Scheduler:
             self._learn(connection, {claim.job_id for claim in claims})
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
+        if order.finish:
+            self._wake.set()  # a slot may be free for the next job
         self._announce({*order.finish, *(id_ for id_, _ in order.start), *self._jobs_of(claims)})
 
     def _jobs_of(self, claims: Sequence[claiming.Claim]) -> set[int]:
