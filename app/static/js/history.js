@@ -17,11 +17,11 @@ export function trackHistory() {
   document.addEventListener("dialog:closed", leaveDialog);
 }
 
-// A dialog has been closed: back to the list, without leaving a trace if it came from there.
+// A dialog has been closed: the address is the list's again. Not by going back, which takes a
+// moment, and would undo a click that follows at once.
 function leaveDialog() {
   if (!JOB.test(location.pathname) && location.pathname !== "/jobs/new") return;
-  if (history.state?.overList) history.back();
-  else history.replaceState({}, "", document.getElementById("jobs")?.dataset.url ?? "/jobs");
+  history.replaceState({}, "", document.getElementById("jobs")?.dataset.url ?? "/jobs");
 }
 
 export function restoreOnBack() {
@@ -54,7 +54,5 @@ function addressOf(value, ctx) {
 }
 
 function show(address, method) {
-  const fromList = location.pathname === "/jobs";
-  const overList = method === "pushState" ? fromList : (history.state?.overList ?? false);
-  history[method]({ overList: overList && JOB.test(address.split("?")[0]) }, "", address);
+  history[method]({}, "", address);
 }
