@@ -116,6 +116,10 @@ def _begin_to_stop(worker: Any, live: Any) -> None:
     worker.asked_to_stop.get()
     worker.engine.begin_stop()
     live.close_all()
+    # A socket may have been on its way in just then.
+    pause = threading.Event()
+    while not pause.wait(0.2):
+        live.close_all()
 
 
 def _tell_of_sigterm(asked_to_stop: queue.SimpleQueue[None]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +38,15 @@ def worker() -> None:
     from app.jobs import Engine
 
     settings = Settings.from_environment()
-    asked_to_stop = threading.Event()
+    # A signal may come at any moment: an Event could be waited for by the thread that sets it.
+    asked_to_stop: queue.SimpleQueue[None] = queue.SimpleQueue()
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: asked_to_stop.set())
+        signal.signal(each, lambda *_: asked_to_stop.put(None))
     with open_database(settings) as database:
         engine = Engine(database, settings)
         engine.run()
         click.echo("This worker runs jobs. Stop it with Ctrl-C.")
-        asked_to_stop.wait()
+        asked_to_stop.get()
         engine.begin_stop()
         engine.stop()
 

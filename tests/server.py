@@ -1,0 +1,138 @@
+"""A real server process of the tests: started, visited, stopped, and killed with -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+
+import websocket
+
+from app.users.setup import DEMO_EMAIL, DEMO_PASSWORD
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parent.parent
+
+
+class Server:
+    """`jobdeck serve` in a process group of its own, as a demo in the given folder."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        self._settings = {"DATA_DIR": folder, "DEMO": 1} | settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sockets: list[websocket.WebSocket] = []
+        self._cookies = CookieJar()
+        self._opener = build_opener(HTTPCookieProcessor(self._cookies))
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        self.begin_to_start()
+        eventually(self.is_ready, within=30)
+
+    def begin_to_start(self) -> None:
+        """Start, and do not wait."""
+        self._run("-c", "from app.cli import main; main()", "serve", "--port", str(self.port))
+
+    def begin_to_start_gunicorn(self) -> None:
+        """Start gunicorn by itself, without what `serve` does before."""
+        self._run("-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}")
+
+    def _run(self, *arguments: str) -> None:
+        said = {f"JOBDECK_{name}": str(value) for name, value in self._settings.items()}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT, env=os.environ | said, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def is_ready(self) -> bool:
+        """Whether it answers that it is."""
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            with urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (URLError, ConnectionError, TimeoutError):
+            return False
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, as a service manager does."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, within: float = 30) -> int:
+        """Stop it in peace, and return its exit code."""
+        self.ask_to_stop()
+        return self.process.wait(timeout=within)
+
+    def kill(self) -> None:
+        """Kill every process of it with SIGKILL, at once, and close what was open to it."""
+        while self._sockets:
+            self._sockets.pop().close()
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def sign_in(self) -> None:
+        """Sign in as the demo's superadmin."""
+        form = {"email": DEMO_EMAIL, "password": DEMO_PASSWORD, "remember": "1"}
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/login"))
+        assert token
+        body = urlencode({**form, "csrf_token": token[1]}).encode()
+        self._open(Request(f"{self.url}/login", body))
+
+    def get(self, path: str) -> str:
+        """The text of a page."""
+        return self._open(Request(self.url + path))
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """What the API answers; an error of it is an assertion that failed."""
+        token = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/jobs"))
+        assert token
+        headers = {"X-CSRFToken": token[1], "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        asked = Request(f"{self.url}/api/v1{path}", data, headers, method=method)
+        return json.loads(self._open(asked))
+
+    def socket(self, *topics: str) -> websocket.WebSocket:
+        """An open websocket of the person who is signed in."""
+        cookies = "; ".join(f"{each.name}={each.value}" for each in self._cookies)
+        address = self.url.replace("http", "ws") + "/live"
+        opened = websocket.create_connection(address, cookie=cookies, origin=self.url, timeout=10)
+        self._sockets.append(opened)
+        for topic in topics:
+            opened.send(json.dumps({"subscribe": topic}))
+        return opened
+
+    def _open(self, asked: Request) -> str:
+        try:
+            with self._opener.open(asked, timeout=30) as answer:
+                return str(answer.read().decode())
+        except HTTPError as error:
+            raise AssertionError(
+                f"{asked.full_url}: {error.code} {error.read().decode()}"
+            ) from error
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
