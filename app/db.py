@@ -24,8 +24,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# What another process may hold SQLite's write lock for before a statement here gives up.
-SQLITE_BUSY_SECONDS = 30
+# How long a statement waits for SQLite's write lock. Who gives up then says so and tries again.
+SQLITE_BUSY_SECONDS = 5
 
 
 class Base(DeclarativeBase):

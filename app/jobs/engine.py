@@ -19,9 +19,8 @@ from app.jobs.store import creating, reading, recording
 from app.jobs.store.creating import NewJob, NewTask
 from app.jobs.store.reading import JobFilter
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, encode_object
+from app.jobs.values import decode, encode_object, storable_text
 from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
-
 
 
 class HasId(Protocol):
@@ -109,7 +108,7 @@ class Engine:
         """
         handler = self.registry[job_handler_name]
         new = NewJob(
-            name=(name or handler.title)[:500],
+            name=storable_text(name.strip() or handler.title)[:500],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._limit),
             state=encode_object(dict(initial_state or {}), "initial state", self._limit),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
 
 #: Called with the ids of jobs that changed, on the thread that changed them: it must not wait.
 Listener = Callable[[Collection[int]], None]
@@ -22,7 +25,11 @@ class Bus:
         if not job_ids:
             return
         for listener in self._listeners:
-            listener(job_ids)
+            try:
+                listener(job_ids)
+            except Exception:
+                # Whoever announces has stored something, and must go on.
+                log.exception("Somebody who watches jobs failed")
 
     @contextmanager
     def watching(self, listener: Listener) -> Iterator[None]:

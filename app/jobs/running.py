@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+
+from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.db import Database
@@ -16,6 +19,8 @@ from app.jobs.journal import Journal
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
 from app.jobs.worker import Worker
+
+log = logging.getLogger(__name__)
 
 #: How long stopping may take beyond the grace time, for writing what handlers have said.
 LAST_WRITES_SECONDS = 5.0
@@ -86,7 +91,10 @@ class Running:
             return
         self._stopping.set()
         self._scheduler.stop()
-        hand_back(self._database, self._worker, self._pool.take_back())
+        try:
+            hand_back(self._database, self._worker, self._pool.take_back())
+        except DBAPIError as error:
+            log.warning("What is not begun is handed back at the end: %s", error.orig)
 
     def stop(self, grace: float) -> None:
         """Let tasks end for `grace` seconds, hand the rest back, and write all down (B10)."""
@@ -94,9 +102,11 @@ class Running:
         end = time.monotonic() + grace
         while self._pool.load and time.monotonic() < end:
             self._pool.wait_for_end(end - time.monotonic())
-        unfinished = self._pool.lose_all()
+        self._pool.lose_all()
         self._pool.stop()
         self._journal.stop(LAST_WRITES_SECONDS)
-        hand_back(self._database, self._worker, unfinished)
-        self._worker.retire()
         self._watching.close()
+        try:
+            self._worker.retire()
+        except DBAPIError as error:
+            log.warning("Left without a word, for the database cannot be written: %s", error.orig)

@@ -136,8 +136,9 @@ class Scheduler:
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
-            except DBAPIError:
-                log.exception("The scheduler failed to claim; it tries again.")
+            except Exception:
+                # Whatever it is, without this thread nothing would run any more.
+                log.exception("The scheduler failed; it tries again.")
             self._wake.wait(self._poll)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
@@ -247,14 +248,26 @@ class Scheduler:
                 raise
             self._begin_anew()
             return
-        with self._database.reading() as connection:
-            claims = claiming.claimed(connection, worker_id, order) if order.tasks else []
-            self._learn(connection, {claim.job_id for claim in claims})
+        claims = self._read_claims(worker_id, order) if order.tasks else []
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish:
             self._wake.set()  # a slot may be free for the next job
         self._announce({*order.finish, *(id_ for id_, _ in order.start), *self._jobs_of(claims)})
+
+    def _read_claims(self, worker_id: int, order: Order) -> list[claiming.Claim]:
+        """Read what was claimed, whatever it takes: nobody else would run it."""
+        while True:
+            try:
+                with self._database.reading() as connection:
+                    claims = claiming.claimed(connection, worker_id, order)
+                    self._learn(connection, {claim.job_id for claim in claims})
+            except DBAPIError as error:
+                log.warning("Claimed tasks cannot be read yet: %s", error.orig)
+                if self._stop_asked.wait(self._poll):
+                    return []
+            else:
+                return [claim for claim in claims if claim.job_id in self._facts]
 
     def _jobs_of(self, claims: Sequence[claiming.Claim]) -> set[int]:
         return {claim.job_id for claim in claims}

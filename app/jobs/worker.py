@@ -130,9 +130,11 @@ class Worker:
         return returned
 
     def retire(self) -> None:
-        """Leave in good order: nothing of it is claimed any more."""
-        with self._database.writing_once() as connection:
-            keeping.retire(connection, self.id)
+        """Leave in good order, and hand back what is still claimed.
+
+        When that cannot be stored the mark stays: whoever finds it unlocked hands back instead.
+        """
+        keeping.retire(self._database, self.id)
         self.retire_mark()
 
     def retire_mark(self) -> None:

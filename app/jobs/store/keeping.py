@@ -149,9 +149,16 @@ def bury(database: Database, worker_id: int, ran: Sequence[int] | None) -> Retur
     return Returned(touched, failed)
 
 
-RETIRE = text("UPDATE worker SET alive = false WHERE id = :worker_id")
+HAND_BACK = text("""
+    UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
+                    started_at = NULL,
+                    version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+    WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
+""")
 
 
-def retire(connection: Connection, worker_id: int) -> None:
-    """Mark a worker that leaves in good order, with nothing claimed any more."""
-    connection.execute(RETIRE, {"worker_id": worker_id})
+def retire(database: Database, worker_id: int) -> None:
+    """Mark a worker that leaves in good order. What it has not ended counts as no try (B10)."""
+    with database.writing() as connection:
+        if connection.execute(BURY, {"worker_id": worker_id}).rowcount:
+            connection.execute(HAND_BACK, {"worker_id": worker_id})
