@@ -1,6 +1,6 @@
 // One websocket for the page. Whatever carries data-live="topic" is subscribed while it is there.
 import { morph, parse, reconcile } from "./morph.js";
-import { goToLogin } from "./requests.js";
+import { goToLogin, isSignedOut } from "./requests.js";
 import { tickTimes } from "./times.js";
 import { toast } from "./toasts.js";
 
@@ -59,12 +59,17 @@ function connect() {
   if (stopped) return;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/live`);
-  socket.addEventListener("open", follow);
+  let opened = false;
+  socket.addEventListener("open", () => {
+    opened = true;
+    follow();
+  });
   socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
-  socket.addEventListener("close", ({ code }) => lost(code));
+  socket.addEventListener("close", ({ code }) => lost(code, opened));
 }
 
-function lost(code) {
+function lost(code, wasOpen) {
+  if (!wasOpen) askWhy();
   socket = null;
   subscribed.clear();
   if (code === SIGNED_OUT) {
@@ -78,6 +83,11 @@ function lost(code) {
     timer = setTimeout(reconnectNow, wait);
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }
+}
+
+// A browser does not tell why a socket was refused. It may be that nobody is signed in any more.
+async function askWhy() {
+  if (await isSignedOut()) lost(SIGNED_OUT, true);
 }
 
 function stop(sentence) {

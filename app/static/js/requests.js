@@ -19,10 +19,19 @@ export function watchRequests() {
   document.addEventListener("htmx:error", sayThatItFailed);
 }
 
-/** Where to sign in, coming back to this very place. */
+/** Sign in, and come back to this very place. */
 export function goToLogin() {
-  const login = document.querySelector("meta[name=login-url]")?.content ?? "/login";
-  location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  location.assign(`${loginAddress()}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+/** The sign-in page is only shown to those who need it; others are sent on from there. */
+export async function isSignedOut() {
+  const answer = await fetch(loginAddress(), { redirect: "manual" }).catch(() => null);
+  return answer?.status === 200;
+}
+
+function loginAddress() {
+  return document.querySelector("meta[name=login-url]")?.content ?? "/login";
 }
 
 function addToken({ detail: { ctx } }) {
