@@ -9,16 +9,15 @@ from typing import Any
 from flask import Blueprint, Request, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
-from werkzeug.exceptions import BadRequest, NotFound, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from app.db import iso
 from app.extensions import the_engine
 from app.jobs import JobDetail, JobFilter, JobRow, JobStatus, TaskRow, TaskStatus
 from app.jobs.errors import InvalidParams
 from app.jobs.registry import sentences
-from app.users.permissions import demand
 from app.web.access import may
-from app.web.pages import demand_view, hidden_handlers, whole
+from app.web.pages import hidden_handlers, job_for, startable, text_of, whole
 from app.web.session import here
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -51,9 +50,9 @@ def create() -> ResponseReturnValue:
     """Start a job (A16)."""
     asked = _body(request)
     engine = the_engine()
-    demand(here(), "start", engine.registry[asked.handler].roles)
+    handler = startable(engine, here(), asked.handler)
     job_id = engine.start(
-        asked.handler,
+        handler.name,
         asked.params,
         name=asked.name,
         started_by=here(),
@@ -68,7 +67,7 @@ def index() -> ResponseReturnValue:
     """Jobs, newest first; `next` is what `after` must be for the following page."""
     which = JobFilter(
         status=_one_of(JobStatus, "status"),
-        handler=request.args.get("handler") or None,
+        handler=text_of(request.args, "handler") or None,
         hidden=hidden_handlers(the_engine(), here()),
     )
     limit = _whole("limit", 50, most=MOST, least=1)
@@ -149,11 +148,7 @@ def task_row(row: TaskRow) -> dict[str, Any]:
 
 
 def _job(job_id: int) -> JobDetail:
-    if job_id >= 2**63:
-        raise NotFound
-    job = the_engine().job(job_id)
-    demand_view(the_engine(), here(), job)
-    return job
+    return job_for(the_engine(), here(), job_id)
 
 
 def _body(asked: Request) -> NewJob:

@@ -12,7 +12,6 @@ from app.admin.form import form_for, values_of
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
 from app.jobs.errors import InvalidParams
-from app.users.permissions import demand
 from app.web import pages
 from app.web.access import may
 from app.web.session import here
@@ -131,9 +130,7 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
 
 
 def _startable(submitted: Submitted) -> Handler:
-    handler = the_engine().registry[_first(submitted, "handler")]
-    demand(here(), "start", handler.roles)
-    return handler
+    return pages.startable(the_engine(), here(), _first(submitted, "handler"))
 
 
 def _submitted(values: Any) -> dict[str, list[str]]:

@@ -22,12 +22,15 @@ from app.jobs import (
     TaskRow,
     TaskStatus,
 )
+from app.jobs.errors import JobNotFound, UnknownHandler
 from app.users.permissions import HasRole, demand, refusal
 from app.web import components
 
 PAGE = 50
 TASKS = 50
 LOG = 200
+#: Databases have no larger ids, and SQLite's driver fails when it is asked for one.
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +117,22 @@ def roles_of(engine: Engine, handler: str) -> Mapping[str, str]:
     return engine.registry[handler].roles if handler in engine.registry else {}
 
 
-def demand_view(engine: Engine, person: HasRole, job: JobRow) -> None:
-    """Raise NotAllowed unless this person may see the job."""
+def job_for(engine: Engine, person: HasRole, job_id: int) -> JobDetail:
+    """A job that this person may see; raises JobNotFound, NotAllowed."""
+    if job_id > LARGEST_ID:
+        raise JobNotFound(job_id)
+    job = engine.job(job_id)
     demand(person, "view", roles_of(engine, job.handler))
+    return job
+
+
+def startable(engine: Engine, person: HasRole, name: str) -> Handler:
+    """The handler of this name, if this person may start it; a refusal names only what they see."""
+    if name not in engine.registry:
+        raise UnknownHandler(name, [each.name for each in handler_cards(engine, person)])
+    handler = engine.registry[name]
+    demand(person, "start", handler.roles)
+    return handler
 
 
 def job_filter(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> JobFilter:
@@ -124,8 +140,8 @@ def job_filter(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> Job
     status = asked.get("status", "")
     return JobFilter(
         status=status if status in set(JobStatus) else None,
-        handler=asked.get("handler") or None,
-        search=asked.get("q", "").strip()[:200],
+        handler=text_of(asked, "handler") or None,
+        search=text_of(asked, "q"),
         hidden=hidden_handlers(engine, person),
     )
 
@@ -175,8 +191,7 @@ def handler_card(handler: Handler, person: HasRole) -> HandlerCard:
 
 def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]) -> Popup:
     """The popup of a job as an address asks for it (P6)."""
-    job = engine.job(job_id)
-    demand_view(engine, person, job)
+    job = job_for(engine, person, job_id)
     index = whole(asked.get("task"))
     return Popup(
         job=job,
@@ -249,6 +264,11 @@ def _window(
     if backwards:
         return found[-size:], more, True
     return found[:size], is_later, more
+
+
+def text_of(asked: Mapping[str, str], name: str) -> str:
+    """A text out of an address; a NUL, for which some databases fail, is no character of it."""
+    return asked.get(name, "").replace("\0", "\ufffd").strip()[:200]
 
 
 def whole(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from app.db import iso
 from app.jobs import Engine, JobFilter, JobRow, TaskRow
 from app.users.permissions import HasRole
-from app.web.pages import demand_view, hidden_handlers, whole
+from app.web.pages import hidden_handlers, job_for, whole
 
 #: Tasks that one window shows at most.
 WINDOW = 10_000
@@ -86,7 +86,7 @@ class TaskUpdates:
 
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
-        demand_view(self._engine, person, self._engine.job(self._job_id))
+        job_for(self._engine, person, self._job_id)
         messages, first, end = [], self._first, self._first + self._limit
         newest = self._version
         while first < end:
