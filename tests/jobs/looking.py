@@ -1,0 +1,64 @@
+"""Looking at jobs in tests: through the engine, and past it into the database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import text
+
+from app.db import Database
+from app.jobs import Engine, JobDetail, JobStatus, TaskStatus
+from tests.eventually import eventually
+
+
+def ended(engine: Engine, job_id: int, within: float = 15) -> JobDetail:
+    """The job, once it has ended."""
+    eventually(lambda: engine.job(job_id).is_final, within=within)
+    return engine.job(job_id)
+
+
+def done(engine: Engine, job_id: int, within: float = 15) -> JobDetail:
+    """The job, once it has ended well."""
+    job = ended(engine, job_id, within)
+    assert job.status == JobStatus.DONE, [each.error for each in engine.tasks(job_id, limit=9)]
+    return job
+
+
+def statuses(engine: Engine, job_id: int) -> list[str]:
+    """The status of each task, by index."""
+    return [task.status for task in engine.tasks(job_id, limit=10_000)]
+
+
+def running(engine: Engine, job_id: int, count: int) -> None:
+    """Wait until so many tasks of a job run."""
+    eventually(lambda: engine.job(job_id).in_progress == count)
+
+
+def recounted(database: Database, job_id: int) -> dict[str, int]:
+    """The tasks of a job by status and in all, counted row by row."""
+    counts = {status.lower(): 0 for status in TaskStatus}
+    found = sql(
+        database,
+        "SELECT lower(status), count(*) FROM task WHERE job_id = :id GROUP BY 1",
+        id=job_id,
+    )
+    counts |= {str(status): int(count) for status, count in found}
+    return {"total": sum(counts.values())} | counts
+
+
+def sql(database: Database, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Run one statement past the engine; return its rows, if it has any."""
+    with database.writing_once() as connection:
+        result = connection.execute(text(statement), values)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def states(*states: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tasks of these states, as start_new_job() takes them."""
+    return [{"state": json.loads(json.dumps(state))} for state in states]
+
+
+def blank(count: int) -> list[dict[str, Any]]:
+    """So many tasks with an empty state."""
+    return [{"state": {}} for _ in range(count)]

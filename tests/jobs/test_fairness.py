@@ -1,0 +1,79 @@
+"""Nobody starves: threads are shared by the jobs that run, whatever their size."""
+
+from __future__ import annotations
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.jobs import Handler, Task
+from app.jobs.scheduler import share
+from app.jobs.store.claiming import Candidate
+from tests.jobs.conftest import Engines
+from tests.jobs.looking import blank, done, running
+
+limits = some.none() | some.integers(1, 50)
+jobs = some.lists(
+    some.builds(
+        Candidate,
+        id=some.integers(1, 10**6),
+        handler=some.just("work"),
+        scheduled=some.integers(0, 300),
+        in_progress=some.integers(0, 60),
+        parallel_limit=limits,
+    ),
+    max_size=30,
+    unique_by=lambda job: job.id,
+)
+
+
+@given(room=some.integers(0, 250), jobs=jobs)
+def test_room_is_shared_evenly_and_none_of_it_is_wasted(room: int, jobs: list[Candidate]) -> None:
+    shares = share(room, jobs)
+    wanted = {job.id: job.claimable for job in jobs}
+    assert all(0 < share <= wanted[job_id] for job_id, share in shares.items())
+    assert sum(shares.values()) == min(room, sum(wanted.values()))
+
+
+def test_two_jobs_get_the_same_and_a_small_one_leaves_its_rest_to_them() -> None:
+    def job(id_: int, scheduled: int) -> Candidate:
+        return Candidate(id_, "work", scheduled, 0, None)
+
+    assert share(100, [job(1, 10**6), job(2, 10**6)]) == {1: 50, 2: 50}
+    assert share(100, [job(1, 10**6), job(2, 10), job(3, 10**6)]) == {1: 45, 2: 10, 3: 45}
+    assert share(1, [job(1, 9), job(2, 9)]) == {1: 1}
+
+
+def test_a_small_job_passes_a_huge_one(engines: Engines) -> None:
+    engine = engines(
+        Handler(name="work", run=lambda task: None, parallel_limit=None, concurrency_limit=None)
+    )
+    huge = engine.start_new_job("huge", None, blank(20_000), "work")
+    small = engine.start_new_job("small", None, blank(20), "work")
+    done(engine, small)
+    assert engine.job(huge).scheduled > 0
+
+
+def test_a_small_job_starts_while_a_huge_one_holds_all_threads_but_one(
+    engines: Engines, gate: threading.Event
+) -> None:
+    def wait(task: Task) -> None:
+        assert gate.wait(20)
+
+    engine = engines(
+        Handler(name="slow", run=wait, parallel_limit=3), Handler(name="quick", run=lambda _: None)
+    )
+    huge = engine.start_new_job("huge", None, blank(5_000), "slow")
+    running(engine, huge, 3)
+    done(engine, engine.start_new_job("small", None, blank(50), "quick"))
+    assert engine.job(huge).in_progress == 3
+
+
+def test_a_job_whose_handler_nobody_has_starves_nobody(engines: Engines) -> None:
+    clerk = engines(Handler(name="gone", run=lambda _: None, concurrency_limit=None), runs=False)
+    for _ in range(30):
+        clerk.start_new_job("stuck", None, blank(1), "gone")
+    engine = engines(Handler(name="work", run=lambda _: None))
+    done(engine, engine.start_new_job("x", None, blank(1), "work"))
+    assert all(job.no_worker for job in engine.jobs() if job.handler == "gone")
