@@ -381,7 +381,8 @@ def facts(connection: Connection, job_ids: Collection[int]) -> Sequence[Row[*tup
 
 
 VERSIONS = text("""
-    SELECT id, version FROM job WHERE status IN ('QUEUED', 'IN_PROGRESS')
+    SELECT id, version FROM job
+    WHERE status IN ('QUEUED', 'IN_PROGRESS') AND preparing_until IS NULL
     ORDER BY id DESC LIMIT 1000
 """)
 
