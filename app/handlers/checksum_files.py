@@ -7,33 +7,77 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.jobs import Task, task_handler
 
+SUPERADMIN = "superadmin"
 #: How many of the slowest and of the largest files are shown.
 SHOWN = 10
 
 
+class OutsideOfTheFolder(Exception):
+    """A task names a file that does not lie under the job's folder."""
+
+
+def _roots(info: ValidationInfo) -> tuple[Path, ...]:
+    """Where the person who asks may read."""
+    asked: dict[str, Any] = info.context or {}
+    if getattr(asked.get("started_by"), "role", SUPERADMIN) == SUPERADMIN:
+        return (Path("/"),)
+    roots: tuple[Path, ...] = asked["settings"].file_roots
+    return roots
+
+
+def _is_under(path: Path, roots: tuple[Path, ...]) -> bool:
+    return any(path.resolve().is_relative_to(root) for root in roots)
+
+
 class Params(BaseModel):
-    """Which files."""
+    """Which files. A superadmin may name any folder, an operator one under JOBDECK_FILE_ROOTS."""
 
     folder: str = Field(description="Folder whose files are read, with all folders below it")
+    _roots: tuple[Path, ...] = PrivateAttr((Path("/"),))
 
     @field_validator("folder")
     @classmethod
-    def _must_be_a_folder(cls, folder: str) -> str:
-        if "\0" in folder or not Path(folder).is_dir():
+    def _must_be_open(cls, folder: str, info: ValidationInfo) -> str:
+        if "\0" in folder:
+            raise ValueError("The name of a folder has no NUL character in it")
+        if not _is_under(Path(folder), _roots(info)):
+            raise ValueError(
+                f"The folder {folder!r} is not open to you. Operators may read folders under "
+                "JOBDECK_FILE_ROOTS; ask a superadmin for another one"
+            )
+        if not Path(folder).is_dir():
             raise ValueError(f"There is no folder {folder!r} on this server")
         return folder
 
+    @model_validator(mode="after")
+    def _keep_roots(self, info: ValidationInfo) -> Self:
+        self._roots = _roots(info)
+        return self
 
-@task_handler(params=Params, parallel_limit=8, roles={"start": "superadmin"}, icon="fingerprint")
+    def may_read(self, path: Path) -> bool:
+        """Whether a path, followed to where it leads, lies where this person may read."""
+        return _is_under(path, self._roots)
+
+
+@task_handler(params=Params, parallel_limit=8, icon="fingerprint")
 def checksum_files(task: Task) -> None:
     """Read every file under a folder and keep its SHA-256."""
     path = task.state["path"]
+    if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(task.job.params.folder)):
+        raise OutsideOfTheFolder(f"{path} is not under {task.job.params.folder}")
     begun = time.perf_counter()
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -59,5 +103,6 @@ def one_per_file(params: Params) -> Iterator[dict[str, Any]]:
     """One task for each file, in an order that does not change."""
     for folder, folders, names in os.walk(params.folder):
         folders.sort()
-        for name in sorted(names):
-            yield {"path": os.path.join(folder, name)}
+        for path in (Path(folder, name) for name in sorted(names)):
+            if params.may_read(path):
+                yield {"path": str(path)}

@@ -164,22 +164,32 @@ class Engine:
     ) -> int:
         """Start a job from its handler's params: check them, make its tasks, return its id (A16).
 
-        `tasks` given: the handler's own generator is not called. Raises UnknownHandler,
-        InvalidParams, TasksNotMade, ValueNotStorable; then nothing is stored.
+        `tasks` given: the handler's own generator is not called. The model's validators find
+        `started_by` and `settings` in their context. Raises UnknownHandler, InvalidParams,
+        TasksNotMade, ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[handler_name]
-        checked = handler.read_params(params or {})
+        checked = handler.read_params(params or {}, self._asked_by(started_by))
         made = self._made(handler, checked) if tasks is None else tasks
         return self.start_new_job(
             name or handler.title, started_by, made, handler.name, params=checked
         )
 
-    def preview(self, handler_name: str, params: Mapping[str, Any]) -> Preview:
+    def preview(
+        self,
+        handler_name: str,
+        params: Mapping[str, Any],
+        *,
+        started_by: HasId | int | None = None,
+    ) -> Preview:
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
-        checked = handler.read_params(params)
+        checked = handler.read_params(params, self._asked_by(started_by))
         with self._making(handler):
             return handler.preview(checked)
+
+    def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
+        return {"started_by": person, "settings": self.settings}
 
     def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
         with self._making(handler):

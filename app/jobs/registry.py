@@ -95,13 +95,16 @@ class Handler:
         """The first paragraph of the function's docstring."""
         return (inspect.getdoc(self.run) or "").split("\n\n")[0].replace("\n", " ")
 
-    def read_params(self, params: Mapping[str, Any]) -> Any:
-        """Return params as the handler's model; raise InvalidParams with a sentence a field."""
+    def read_params(self, params: Mapping[str, Any], context: object = None) -> Any:
+        """Return params as the handler's model; raise InvalidParams with a sentence a field.
+
+        `context` is what the model's validators may ask for: see Engine.start().
+        """
         given = reveal_secrets(dict(params))
         if self.params is None:
             return given
         try:
-            return self.params.model_validate(given)
+            return self.params.model_validate(given, context=context)
         except ValidationError as error:
             raise InvalidParams(sentences(error)) from None
 

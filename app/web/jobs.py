@@ -87,7 +87,8 @@ def preview() -> ResponseReturnValue:
 
 def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     try:
-        found = the_engine().preview(handler.name, values_of(handler.params, submitted))
+        values = values_of(handler.params, submitted)
+        found = the_engine().preview(handler.name, values, started_by=here())
     except InvalidParams:
         return pages.Preview(error="Fill in the form to see how many tasks it makes.")
     except JobsError as error:
@@ -116,7 +117,7 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
     handler = _startable(submitted)
     form = form_for(handler.params)
     if set(submitted) - {"handler"}:
-        form.fill(submitted)
+        form.fill(submitted, whole=error is not None)
     if isinstance(error, InvalidParams):
         form.refuse(error.fields)
     elif error is not None:
