@@ -26,6 +26,7 @@ ATTRIBUTES = {
     "multiple_of": "step",
     "pattern": "pattern",
 }
+MANY = (list, set, tuple, frozenset)
 FILL_IN = "Fill this in."
 
 
@@ -40,6 +41,8 @@ class Field:
     value: Any = None
     required: bool = False
     choices: Sequence[tuple[str, str]] = ()
+    #: What a choice stands for where that is no text: a number's "1" is 1.
+    meanings: Mapping[str, Any] = field(default_factory=dict)
     attrs: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
@@ -51,14 +54,17 @@ class Form:
     fields: list[Field]
     errors: list[str] = field(default_factory=list)
 
-    def fill(self, submitted: Mapping[str, Sequence[str]]) -> None:
-        """Show what a person has written (or an address asks for), as it is."""
+    def fill(self, submitted: Mapping[str, Sequence[str]], *, whole: bool = True) -> None:
+        """Show what a person has written, as it is.
+
+        A browser leaves out of a form what is not ticked or chosen; an address, which is not the
+        `whole` form, leaves out what shall stay as it is.
+        """
         for each in self.fields:
-            if each.widget == "checkbox":
-                each.value = _is_ticked(submitted.get(each.name))
-            elif each.name in submitted and each.widget != "password":
-                said = submitted[each.name]
-                each.value = list(said) if each.widget == "multiselect" else said[-1]
+            if each.name in submitted:
+                each.value = _shown_again(each, submitted[each.name])
+            elif whole and each.widget in ("checkbox", "multiselect"):
+                each.value = None
 
     def refuse(self, fields: Mapping[str, Sequence[str]]) -> None:
         """Show what is wrong, each sentence beside its field."""
@@ -94,17 +100,25 @@ def values_of(
 def _value(asked: Field, said: Sequence[str] | None) -> Any:
     if asked.widget == "checkbox":
         return _is_ticked(said)
+    if asked.widget == "multiselect":
+        return [asked.meanings.get(each, each) for each in said or () if each]
     if said is None:
         return None
-    if asked.widget == "multiselect":
-        return [each for each in said if each]
     text = said[-1]
     if asked.widget == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if asked.widget == "json":
         return _json(text)
-    is_text = asked.widget in ("text", "textarea")
-    return text if text.strip() or (is_text and not asked.required) else None
+    may_be_empty = asked.widget in ("text", "textarea") and asked.value is not None
+    return asked.meanings.get(text, text) if text.strip() or may_be_empty else None
+
+
+def _shown_again(asked: Field, said: Sequence[str]) -> Any:
+    if asked.widget == "checkbox":
+        return _is_ticked(said)
+    if asked.widget == "password":
+        return None
+    return list(said) if asked.widget == "multiselect" else said[-1]
 
 
 def _is_ticked(said: Sequence[str] | None) -> bool:
@@ -131,6 +145,7 @@ def _field(name: str, info: FieldInfo) -> Field:
         help=info.description or "",
         required=info.is_required() and not is_optional,
         choices=_choices(kind, is_optional),
+        meanings=_meanings(_inner(kind)),
         attrs=_attributes(info.metadata),
     )
     if default is not PydanticUndefined and default is not None:
@@ -166,8 +181,8 @@ _WIDGETS: dict[Any, str] = {
 def _widget(kind: Any) -> str:
     if _is_choice(kind):
         return "select"
-    if get_origin(kind) in (list, set, tuple, frozenset):
-        inner = _unwrapped(next(iter(get_args(kind)), str))[0]
+    if get_origin(kind) in MANY:
+        inner = _inner(kind)
         if _is_choice(inner):
             return "multiselect"
         return "lines" if inner in (str, int, float) else "json"
@@ -175,6 +190,11 @@ def _widget(kind: Any) -> str:
         return _WIDGETS[kind]
     is_structure = get_origin(kind) is dict or kind is dict or _is_class(kind, BaseModel)
     return "json" if is_structure else "text"
+
+
+def _inner(kind: Any) -> Any:
+    """What a list is a list of; any other type itself."""
+    return _unwrapped(get_args(kind)[0])[0] if get_origin(kind) in MANY else kind
 
 
 def _is_class(kind: Any, base: type) -> bool:
@@ -186,8 +206,8 @@ def _is_choice(kind: Any) -> bool:
 
 
 def _choices(kind: Any, is_optional: bool) -> list[tuple[str, str]]:
-    if get_origin(kind) in (list, set, tuple, frozenset):
-        return _choices(_unwrapped(next(iter(get_args(kind)), str))[0], False)
+    if get_origin(kind) in MANY:
+        return _choices(_inner(kind), False)
     if get_origin(kind) is Literal:
         found = [(str(each), str(each)) for each in get_args(kind)]
     elif _is_class(kind, enum.Enum):
@@ -195,6 +215,11 @@ def _choices(kind: Any, is_optional: bool) -> list[tuple[str, str]]:
     else:
         return []
     return [("", "–"), *found] if is_optional else found  # noqa: RUF001 - "no choice"
+
+
+def _meanings(kind: Any) -> dict[str, Any]:
+    offered = get_args(kind) if get_origin(kind) is Literal else ()
+    return {str(each): each for each in offered if not isinstance(each, str)}
 
 
 def _attributes(metadata: Sequence[Any]) -> dict[str, Any]:
