@@ -155,3 +155,16 @@ def painted(task: Task) -> None:
 @task_handler(parallel_limit=None, concurrency_limit=None)
 def unpaintable(task: Task) -> None:
     """Its component raises."""
+
+
+class Ticked(BaseModel):
+    """A tick that is set unless it is taken away."""
+
+    steps: int = 1
+    ticked: bool = True
+
+
+@task_handler(params=Ticked)
+def ticked(task: Task) -> bool:
+    """Say whether it was ticked."""
+    return bool(task.job.params.ticked)
