@@ -78,7 +78,7 @@ class Moment(TypeDecorator[datetime]):
 
 def iso(moment: datetime) -> str:
     """The one textual form of a time, fixed in width so that texts sort as times do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def now() -> datetime:

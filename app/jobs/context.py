@@ -154,8 +154,15 @@ class Task:
         "limit",
     )
 
-    def __init__(
-        self, claim: Claim, facts: JobFacts, *, worker_id: int, journal: Journal, limit: int
+    def __init__(  # noqa: PLR0913 - made in one place only, by the executor
+        self,
+        claim: Claim,
+        facts: JobFacts,
+        *,
+        worker_id: int,
+        journal: Journal,
+        limit: int,
+        lost: threading.Event,
     ) -> None:
         self.job = Job(facts, self)
         self.journal = journal
@@ -165,7 +172,7 @@ class Task:
         self._state: dict[str, Any] = decode(claim.state)
         self._texts: dict[str, str] | None = None
         self._lock = threading.Lock()
-        self._lost = threading.Event()
+        self._lost = lost
 
     @property
     def id(self) -> int:
@@ -219,17 +226,13 @@ class Task:
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
         """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
         text = str(message) % args if args else str(message)
-        line = (recording.moment(), level.upper()[:10], storable_text(text))
+        line = (recording.moment(), storable_text(level.upper())[:10], storable_text(text))
         self._hand_over(logs=[line])
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not longer than this task is worth running; raise TaskLost then."""
         if self._lost.wait(seconds):
             raise TaskLost
-
-    def lose(self) -> None:
-        """Tell the task that it belongs to another worker now (for the executor)."""
-        self._lost.set()
 
     def writes(self) -> TaskWrites:
         """What this claim has to say, with nothing said yet (for the core)."""

@@ -45,14 +45,15 @@ class Executor:
         self._limit = limit
         self._within = within
 
-    def prepare(self, work: Work) -> Task:
-        """Make the task as the handler will see it."""
+    def prepare(self, work: Work, lost: threading.Event) -> Task:
+        """Make the task as the handler will see it; `lost` is set when it is ours no more."""
         return Task(
             work.claim,
             work.facts,
             worker_id=work.worker_id,
             journal=self._journal,
             limit=self._limit,
+            lost=lost,
         )
 
     def execute(self, work: Work, task: Task) -> None:
@@ -107,7 +108,7 @@ class Pool:
         self._worker = worker
         self._on_room = on_room
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._running: dict[int, Task] = {}
+        self._lost = threading.Event()  # of all tasks that are claimed now
         self._waiting: dict[int, Work] = {}
         self._in_hand: dict[int, Work] = {}
         #: Tasks that have ended here since the start.
@@ -136,11 +137,6 @@ class Pool:
         return len(self._waiting)
 
     @property
-    def running(self) -> int:
-        """Tasks that a thread is running."""
-        return len(self._running)
-
-    @property
     def load(self) -> int:
         """Claimed tasks that have not ended."""
         return len(self._in_hand)
@@ -152,13 +148,11 @@ class Pool:
             self._in_hand.pop(task_id, None)
         return taken
 
-    def lose_all(self) -> list[int]:
-        """Tell all running tasks that they are lost; return the ids of running ones."""
+    def lose_all(self) -> None:
+        """Begin no task that waits, and tell those that run that they belong to others now."""
         self.take_back()
-        running = dict(self._running)
-        for task in running.values():
-            task.lose()
-        return list(running)
+        lost, self._lost = self._lost, threading.Event()
+        lost.set()
 
     def _serve(self, slot: int) -> None:
         while work := self._queue.get():
@@ -170,15 +164,16 @@ class Pool:
     def _run(self, slot: int, work: Work) -> None:
         task_id = work.claim.id
         try:
-            task = self._running[task_id] = self._executor.prepare(work)
+            task = self._executor.prepare(work, self._lost)
             self._worker.runs(slot, task_id)
             self._executor.execute(work, task)
         except Exception:
             log.exception("The engine failed to run task %s.", task_id)
         finally:
             self._worker.runs(slot, 0)
-            self._running.pop(task_id, None)
-            self._in_hand.pop(task_id, None)
+            # After a loss, the same task may be in hand again for another claim of it.
+            if self._in_hand.get(task_id) is work:
+                del self._in_hand[task_id]
             self.ended += 1
             self._one_ended.set()
             if self.waiting < self.threads:
