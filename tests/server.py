@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+from http.client import HTTPConnection, HTTPException
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import websocket
 
@@ -61,11 +62,14 @@ class Server:
     def is_ready(self) -> bool:
         """Whether it answers that it is."""
         assert self.process.poll() is None, self.log.read_text()
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            with urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (URLError, ConnectionError, TimeoutError):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
             return False
+        finally:
+            connection.close()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -126,9 +130,9 @@ class Server:
             with self._opener.open(asked, timeout=30) as answer:
                 return str(answer.read().decode())
         except HTTPError as error:
-            raise AssertionError(
-                f"{asked.full_url}: {error.code} {error.read().decode()}"
-            ) from error
+            with error:
+                said = error.read().decode()
+            raise AssertionError(f"{asked.full_url}: {error.code} {said}") from None
 
 
 def free_port() -> int:

@@ -26,7 +26,7 @@ def test_from_an_empty_folder_to_a_page(server: Server) -> None:
     server.start()
     server.sign_in()
     assert "<h1>Jobs</h1>" in server.get("/jobs")
-    assert server.stop(within=5) == 0
+    assert server.stop(within=10) == 0
     said = server.log.read_text()
     assert "Sign in as admin@example.com with the password jobdeck-demo" in said
     assert "Traceback" not in said
@@ -40,7 +40,7 @@ def test_open_sockets_do_not_hold_up_a_stop(server: Server) -> None:
     sockets = [server.socket("job-updates") for _ in range(5)]
     for each in sockets:
         assert json.loads(each.recv())["subscribed"]
-    assert server.stop(within=5) == 0
+    assert server.stop(within=10) == 0
     for each in sockets:
         assert closing_code(each) in (1001, 1012)
 
@@ -50,7 +50,7 @@ def test_ctrl_c_stops_it_too(server: Server) -> None:
     server.sign_in()
     server.socket("job-updates")
     os.killpg(server.process.pid, signal.SIGINT)
-    assert server.process.wait(timeout=5) == 0
+    assert server.process.wait(timeout=10) == 0
     assert "Traceback" not in server.log.read_text()
 
 
@@ -60,7 +60,7 @@ def test_a_worker_process_that_dies_is_replaced(server: Server) -> None:
     os.kill(before[0], signal.SIGKILL)
     assert eventually(lambda: workers_of(server) != before and workers_of(server), within=10)
     eventually(server.is_ready, within=10)
-    assert server.stop(within=5) == 0
+    assert server.stop(within=10) == 0
 
 
 def test_gunicorn_alone_refuses_a_database_that_is_not_ready(server: Server) -> None:
