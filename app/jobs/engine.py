@@ -342,7 +342,7 @@ class Engine:
             return reading.log(connection, job_id, limit=limit)
 
     def active_versions(self) -> dict[int, int]:
-        """Return the version of each unfinished job, which every change of it moves."""
+        """Return the versions of unfinished and newest jobs, which every change of one moves."""
         with self.database.reading() as connection:
             return reading.active_versions(connection)
 

@@ -381,12 +381,21 @@ def facts(connection: Connection, job_ids: Collection[int]) -> Sequence[Row[*tup
 
 
 VERSIONS = text("""
-    SELECT id, version FROM job
-    WHERE status IN ('QUEUED', 'IN_PROGRESS') AND preparing_until IS NULL
-    ORDER BY id DESC LIMIT 1000
+    SELECT id, version FROM (
+        SELECT id, version FROM job
+        WHERE status IN ('QUEUED', 'IN_PROGRESS') AND preparing_until IS NULL
+        ORDER BY id DESC LIMIT 1000
+    ) AS unfinished
+    UNION
+    SELECT id, version FROM (
+        SELECT id, version FROM job WHERE preparing_until IS NULL ORDER BY id DESC LIMIT 100
+    ) AS newest
 """)
 
 
 def active_versions(connection: Connection) -> dict[int, int]:
-    """Return the version of each unfinished job: what another process has changed shows here."""
-    return dict(connection.execute(VERSIONS).tuples().all())
+    """Return the versions of unfinished jobs and of the newest: others' changes show here.
+
+    The newest, for a job may come and end between two looks.
+    """
+    return {row.id: row.version for row in connection.execute(VERSIONS)}

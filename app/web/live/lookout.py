@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.25
 
 
 class Lookout:
-    """Compares the versions of unfinished jobs, four times a second, and announces what moved."""
+    """Compares the versions of jobs, four times a second, and announces what moved."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -47,7 +47,8 @@ class Lookout:
                     self._thread = None
 
     def _run(self, nobody: threading.Event) -> None:
-        known = self._look() or {}
+        # Nothing is known at first: a change may come between a watcher's first look and this one.
+        known: dict[int, int] = {}
         trouble = self._engine.trouble
         while not nobody.wait(LOOK_SECONDS):
             found = self._look()

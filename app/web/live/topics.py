@@ -20,6 +20,8 @@ from app.web.pages import hidden_handlers, job_for, whole
 WINDOW = 10_000
 #: Jobs that a snapshot of all jobs shows: the newest ones.
 SNAPSHOT = 100
+#: Jobs of which a socket remembers what it told.
+REMEMBERED = 10_000
 #: Rows in one message; a larger window comes in several.
 ROWS = 1_000
 
@@ -64,9 +66,10 @@ class JobUpdates:
             rows = [row for row in self._engine.jobs_of(changed) if row.handler not in hidden]
             rows = [row for row in rows if self._shown.get(row.id) != row.version]
         self._shown.update({row.id: row.version for row in rows})
-        for row in rows:
-            if row.is_final:
-                self._shown.pop(row.id)
+        if len(self._shown) > REMEMBERED:
+            # A job that is forgotten is at worst told once more, as it is.
+            newest = sorted(self._shown)[-REMEMBERED // 2 :]
+            self._shown = {job_id: self._shown[job_id] for job_id in newest}
         return [{"data": [job_message(row) for row in rows]}] if rows else []
 
 

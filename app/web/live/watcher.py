@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection
 from typing import Any
@@ -55,6 +56,7 @@ class Watcher:
         self._asked_at = time.monotonic()
         self._topics: dict[str, Topic] = {}
         self._changed: set[int] = set()
+        self._changing = threading.Lock()
         self._looked_at = 0.0
         self._mistakes = 0
         self._stopping = False
@@ -80,9 +82,12 @@ class Watcher:
             self._socket.say_goodbye(*goodbye.farewell)
 
     def _notice(self, job_ids: Collection[int]) -> None:
-        # Runs on the thread that changed the jobs: note it, and be gone.
-        self._changed.update(job_ids)
-        if time.monotonic() - self._looked_at > PAUSE_SECONDS:
+        # Runs on the thread that changed the jobs: note it, and be gone. The first note wakes the
+        # watcher, which then knows when to look; the others of the same pause need not.
+        with self._changing:
+            is_first = not self._changed
+            self._changed.update(job_ids)
+        if is_first:
             self._socket.wake()
 
     def _next_look(self) -> float:
@@ -94,7 +99,8 @@ class Watcher:
         if not self._changed or time.monotonic() - self._looked_at < PAUSE_SECONDS:
             return
         self._check_person(TRUST_SECONDS)
-        changed, self._changed = self._changed, set()
+        with self._changing:
+            changed, self._changed = self._changed, set()
         for name, topic in list(self._topics.items()):
             if topic.concerns(changed):
                 self._show(name, topic, changed)
@@ -109,7 +115,7 @@ class Watcher:
             return
         except DBAPIError as error:
             log.warning("A live update was left out: %s", error.orig)
-            self._changed.update(changed)
+            self._notice(changed)
             return
         for message in messages:
             self._send({"topic": name, "boot": self._engine.boot, **message})
