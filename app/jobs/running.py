@@ -42,35 +42,33 @@ class Running:
         self._registry = registry
         self._bus = bus
         self._stopping = threading.Event()
-        self._worker = Worker(
-            database,
-            settings.data_dir / "workers",
-            threads=settings.threads,
-            lease=settings.lease_seconds,
-        )
+        self._watching = contextlib.ExitStack()
+        threads, folder = settings.threads, settings.data_dir / "workers"
+        self._worker = Worker(database, folder, threads=threads, lease=settings.lease_seconds)
         self._journal = Journal(
             database,
             bus.announce,
             more_to_come=lambda: bool(self._pool.load),
             on_fenced=lambda: self._scheduler.fenced(),
         )
-        executor = Executor(self._journal, limit=settings.max_value_kb * 1024, within=within)
         self._pool = Pool(
-            executor,
+            Executor(self._journal, limit=settings.max_value_kb * 1024, within=within),
             self._worker,
-            threads=settings.threads,
+            threads=threads,
             on_room=lambda: self._scheduler.hint(),
         )
-        self._scheduler = Scheduler(
-            database,
-            registry,
+        self._scheduler = self._make_scheduler(settings)
+
+    def _make_scheduler(self, settings: Settings) -> Scheduler:
+        return Scheduler(
+            self._database,
+            self._registry,
             worker=self._worker,
             journal=self._journal,
             pool=self._pool,
-            announce=bus.announce,
+            announce=self._bus.announce,
             rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
         )
-        self._watching = contextlib.ExitStack()
 
     @property
     def trouble(self) -> str | None:
