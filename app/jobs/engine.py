@@ -15,7 +15,7 @@ from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.registry import Handler, Preview, Registry
 from app.jobs.running import Running
-from app.jobs.store import creating, reading, recording
+from app.jobs.store import creating, inspecting, reading, recording
 from app.jobs.store.creating import NewJob, NewTask
 from app.jobs.store.reading import JobFilter
 from app.jobs.store.recording import JobState
@@ -280,9 +280,9 @@ class Engine:
             return reading.count_jobs(connection, which, statuses)
 
     def tasks(self, job_id: int, **which: Any) -> list[TaskRow]:
-        """Return tasks of a job; see store.reading.tasks() for what may be asked."""
+        """Return tasks of a job; see store.inspecting.tasks() for what may be asked."""
         with self.database.reading() as connection:
-            return reading.tasks(connection, job_id, **which)
+            return inspecting.tasks(connection, job_id, **which)
 
     def tasks_failed_first(
         self,
@@ -294,7 +294,7 @@ class Engine:
     ) -> list[TaskRow]:
         """Return tasks of a job, failed ones first; places are (is it failed, its index)."""
         with self.database.reading() as connection:
-            return reading.tasks_failed_first(
+            return inspecting.tasks_failed_first(
                 connection, job_id, limit=limit, after=after, before=before
             )
 
@@ -304,8 +304,10 @@ class Engine:
         """Return tasks from index `offset` on; with `fields`, dicts of just these (A12)."""
         with self.database.reading() as connection:
             if fields is None:
-                return list(reading.tasks(connection, job_id, limit=limit, first=offset))
-            return list(reading.task_fields(connection, job_id, fields, limit=limit, offset=offset))
+                return list(inspecting.tasks(connection, job_id, limit=limit, first=offset))
+            return list(
+                inspecting.task_fields(connection, job_id, fields, limit=limit, offset=offset)
+            )
 
     def register_task_details_component(self, job_handler_name: str, template: str) -> None:
         """Let jobs of a handler be shown by this file of a components folder (A12)."""
@@ -327,19 +329,19 @@ class Engine:
     ) -> list[TaskRow]:
         """Return tasks of one status from the `offset`th on."""
         with self.database.reading() as connection:
-            return reading.tasks_by_offset(
+            return inspecting.tasks_by_offset(
                 connection, job_id, status=status, offset=offset, limit=limit
             )
 
     def task(self, job_id: int, index: int) -> TaskDetail:
         """Return one task with its attempts and log; raise TaskNotFound."""
         with self.database.reading() as connection:
-            return reading.task(connection, job_id, index)
+            return inspecting.task(connection, job_id, index)
 
     def log(self, job_id: int, limit: int = 100) -> list[LogLine]:
         """Return the last lines that were said in a job, oldest first."""
         with self.database.reading() as connection:
-            return reading.log(connection, job_id, limit=limit)
+            return inspecting.log(connection, job_id, limit=limit)
 
     def active_versions(self) -> dict[int, int]:
         """Return the versions of unfinished and newest jobs, which every change of one moves."""

@@ -1,5 +1,6 @@
 """Every SQL statement about jobs, one named home each.
 
 creating: a job and its tasks, together or not at all. claiming: who runs what. recording: what
-came of it. reading: what people and programs look at. keeping: workers, and what the dead leave.
+came of it. reading: jobs as people and programs look at them.
+inspecting: one job's tasks. keeping: workers, and what the dead leave.
 """
