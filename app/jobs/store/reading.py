@@ -1,4 +1,4 @@
-"""Jobs as people and programs look at them. Lists read light columns only; nothing is counted in full."""
+"""Jobs as people and programs look at them. Lists read light columns; nothing is counted whole."""
 
 from __future__ import annotations
 

@@ -90,6 +90,7 @@ class Listener:
     def close(self) -> None:
         """Go away."""
         self.socket.close(timeout=1)
+        self.socket.shutdown()
 
 
 def told(message: Message, job_id: int) -> Message:
