@@ -207,7 +207,7 @@ def tasks_page(engine: Engine, job: JobDetail, asked: Mapping[str, str]) -> Task
     """One page of a job's tasks: those of a status, or all of them with the failed ones first."""
     status = asked.get("tasks") if asked.get("tasks") in set(TaskStatus) else None
     after, before = _place(asked.get("after")), _place(asked.get("before"))
-    found = _tasks(engine, job.id, status, after, before)
+    found = _tasks(engine, job, status, after, before)
     rows, has_previous, has_next = _window(
         found, TASKS, is_later=after is not None, backwards=before is not None
     )
@@ -230,14 +230,15 @@ Place = tuple[bool, int]
 
 
 def _tasks(
-    engine: Engine, job_id: int, status: str | None, after: Place | None, before: Place | None
+    engine: Engine, job: JobDetail, status: str | None, after: Place | None, before: Place | None
 ) -> list[TaskRow]:
     if status is None:
-        return engine.tasks_failed_first(job_id, limit=TASKS + 1, after=after, before=before)
+        return engine.tasks_failed_first(job.id, limit=TASKS + 1, after=after, before=before)
     return engine.tasks(
-        job_id,
+        job.id,
         status=status,
-        limit=TASKS + 1,
+        # No more than there are: a million others would be searched in vain for one more.
+        limit=min(TASKS + 1, job.counts[status.lower()]),
         first=after[1] + 1 if after else 0,
         before=before[1] if before else None,
     )
