@@ -100,17 +100,17 @@ class Handler:
 
         `context` is what the model's validators may ask for: see Engine.start().
         """
-        given = reveal_secrets(dict(params))
         if self.params is None:
-            return given
+            # Secrets keep their mark: nothing else tells, when these are stored, what they are.
+            return dict(params)
         try:
-            return self.params.model_validate(given, context=context)
+            return self.params.model_validate(reveal_secrets(dict(params)), context=context)
         except ValidationError as error:
             raise InvalidParams(sentences(error)) from None
 
     def reader(self, stored: str) -> Callable[[], Any]:
         """Return what reads params as they are stored (for the scheduler)."""
-        return lambda: self.read_params(decode(stored))
+        return lambda: self.read_params(reveal_secrets(decode(stored)))
 
     def dump_params(self, params: Any) -> dict[str, Any]:
         """Return params as JSON values to store: defaults filled in, secrets marked as such."""
@@ -121,7 +121,9 @@ class Handler:
 
     def states(self, params: Any) -> Iterator[dict[str, Any]]:
         """Make the tasks' states; one empty state for a handler without a `tasks` function."""
-        return iter([{}] if self.make_tasks is None else self.make_tasks(params))
+        if self.make_tasks is None:
+            return iter([{}])
+        return iter(self.make_tasks(reveal_secrets(params)))
 
     def preview(self, params: Any) -> Preview:
         """Count the tasks that a job would have, for 2 s and up to 10,000."""
