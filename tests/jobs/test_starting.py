@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -110,11 +110,12 @@ def test_a_job_tells_who_started_it(engines: Engines, database: Database) -> Non
 
 def test_an_unknown_handler_is_named_with_those_that_exist(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
-    for start in (
+    starts: list[Callable[[], object]] = [
         lambda: engine.start("wrok"),
         lambda: engine.start_new_job("x", None, blank(1), "wrok"),
         lambda: engine.start_next_queued_job("wrok"),
-    ):
+    ]
+    for start in starts:
         with pytest.raises(UnknownHandler, match=r"named 'wrok'.*exist: work"):
             start()
     assert nothing_is_stored(engine)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from app.jobs import Engine, Handler, Task, TaskStatus
+from app.jobs import Engine, Handler, Task, TaskDetail, TaskStatus
 from app.jobs.errors import ValueNotStorable
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
@@ -87,8 +88,14 @@ def test_the_last_of_many_writes_is_there_when_the_task_is_done(engines: Engines
     engine = engines(Handler(name="work", run=body, parallel_limit=None))
     job_id = engine.start_new_job("x", None, states(*[{}] * 20), "work")
     for index in range(20):
-        eventually(lambda index=index: engine.task(job_id, index).status == TaskStatus.DONE)
-        assert engine.task(job_id, index).state == {"n": 499}
+        task = eventually(partial(done_task, engine, job_id, index))
+        assert task
+        assert task.state == {"n": 499}
+
+
+def done_task(engine: Engine, job_id: int, index: int) -> TaskDetail | None:
+    task = engine.task(job_id, index)
+    return task if task.status == TaskStatus.DONE else None
 
 
 def deep(levels: int) -> list[Any]:
