@@ -68,11 +68,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_NAME": "jobdeck_session",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
-        "REMEMBER_COOKIE_NAME": "jobdeck_remember",
-        "REMEMBER_COOKIE_DURATION": REMEMBERED,
-        "REMEMBER_COOKIE_HTTPONLY": True,
-        "REMEMBER_COOKIE_SAMESITE": "Lax",
-        "REMEMBER_COOKIE_SECURE": settings.secure_cookies,
+        "PERMANENT_SESSION_LIFETIME": REMEMBERED,
+        "SESSION_REFRESH_EACH_REQUEST": False,
         # A popup may stay open for hours; its forms must go on working.
         "WTF_CSRF_TIME_LIMIT": None,
         "RATELIMIT_ENABLED": settings.rate_limit,

@@ -24,7 +24,7 @@ class SignedIn(Person):
     is_anonymous: ClassVar[bool] = False
 
     def get_id(self) -> str:
-        """What the cookies hold: the key of the sign-in, so that they die with it."""
+        """What the cookie holds: the key of the sign-in, so that it dies with it."""
         return self.key
 
 
@@ -42,9 +42,14 @@ def here() -> SignedIn:
 
 
 def begin(key: str, *, remember: bool) -> None:
-    """Give the browser its cookies. Nothing of the session before is kept: it may be foreign."""
+    """Give the browser its cookie. Nothing of the session before is kept: it may be foreign.
+
+    A cookie that the browser keeps when it is closed needs no second one to remember by: the
+    sign-in's own row says how long it lasts.
+    """
     session.clear()
-    login_user(load(key), remember=remember)
+    session.permanent = remember
+    login_user(load(key))
 
 
 def end() -> None:
