@@ -89,7 +89,7 @@ class Server:
     def kill(self) -> None:
         """Kill every process of it with SIGKILL, at once, and close what was open to it."""
         while self._sockets:
-            self._sockets.pop().shutdown()
+            self._sockets.pop().shutdown()  # type: ignore[no-untyped-call]
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
