@@ -75,6 +75,7 @@ def _serve(socket: LiveSocket, watcher: Watcher) -> None:
     finally:
         with _open:
             _watchers.discard(watcher)
+        socket.end()
 
 
 @contextmanager

@@ -93,8 +93,25 @@ class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def say_goodbye(self, code: int, reason: str) -> None:
-        """Close with a code that tells the peer what to do, and wait for nothing."""
+        """Close with a code that tells the peer what to do."""
         with contextlib.suppress(ConnectionClosed, OSError):
             self.close(code, reason)
-            # The reader sees the end of what arrives, and gives the connection back.
+
+    def end(self) -> None:
+        """Let the reader see the end of what arrives, and wait until it has.
+
+        The web server closes the connection next; a reader that still waits for it would not be
+        told, and stay until the next ping is due.
+        """
+        self.connected = False
+        with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RD)
+        self.thread.join(SEND_SECONDS)
+
+    def _handle_events(self) -> bool:
+        goes_on = bool(super()._handle_events())
+        if not goes_on:
+            # Who waits is woken by the one below, but may find the socket connected yet.
+            self.connected = False
+            self.event.set()
+        return goes_on
