@@ -1,0 +1,78 @@
+"""What really happened, told by the tasks themselves: a line for each start and each end.
+
+One `write` to a file opened for appending survives SIGKILL and is never torn, so this oracle knows
+what the database cannot: what ran, how often, and in which process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.jobs import Task, task_handler
+
+
+class Params(BaseModel):
+    """Where to testify, how many tasks there are, and how long each takes."""
+
+    file: str
+    tasks: int = 1
+    seconds: float = 0.0
+
+
+@task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
+def witnessed(task: Task) -> int:
+    """Testify, write the task's state, and add to the job's sum exactly once."""
+    _testify(task, "S")
+    task.set_state_field("seen", True)
+    threading.Event().wait(task.job.params.seconds)
+    if not task.get_state_field("counted"):
+        task.set_state_field("counted", True)
+        task.job.update_fields_atomically(lambda state: _add(state, task.index))
+    _testify(task, "E")
+    return task.index
+
+
+@witnessed.tasks
+def so_many(params: Params) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    for number in range(params.tasks):
+        yield {"number": number}
+
+
+def _add(state: dict[str, Any], index: int) -> None:
+    state["sum"] = state.get("sum", 0) + index
+    state["count"] = state.get("count", 0) + 1
+
+
+def _testify(task: Task, what: str) -> None:
+    line = f"{what} {os.getpid()} {task.job.id} {task.index}\n"
+    file = os.open(task.job.params.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A task began (S) or ended (E) in a process."""
+
+    what: str
+    pid: int
+    job_id: int
+    index: int
+
+
+def heard(file: Path) -> list[Line]:
+    """All that was testified, in order."""
+    if not file.exists():
+        return []
+    words = (line.split() for line in file.read_text().splitlines())
+    return [Line(what, int(pid), int(job), int(index)) for what, pid, job, index in words]
