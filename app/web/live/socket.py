@@ -16,6 +16,8 @@ from typing import Any
 
 import simple_websocket
 from simple_websocket.errors import ConnectionClosed
+from werkzeug.exceptions import BadRequest
+from wsproto.utilities import ProtocolError
 
 SEND_SECONDS = 5
 PING_SECONDS = 25
@@ -59,7 +61,10 @@ class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
             socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0)
         )
         self.sock = _WholeWrites(self.sock)
-        super().handshake()
+        try:
+            super().handshake()
+        except ProtocolError as error:
+            raise BadRequest from error
 
     def wake(self) -> None:
         """Let wait() return; callable from every thread, and never waits itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import time
 
 import pytest
@@ -99,3 +100,29 @@ def test_twenty_open_sockets_hold_no_connection_and_pages_are_fast(
     for _ in range(5):
         assert vera.get("/jobs").status_code == 200
     assert time.monotonic() - begun < 2.5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-WebSocket-Key": "x"},
+        {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "7"},
+    ],
+)
+def test_an_upgrade_that_is_none_is_a_bad_request(
+    address: str, vera: Visitor, headers: dict[str, str]
+) -> None:
+    cookie = vera.client.get_cookie("jobdeck_session")
+    assert cookie is not None
+    asked = {
+        "Origin": f"http://{address}",
+        "Cookie": f"jobdeck_session={cookie.value}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        **headers,
+    }
+    connection = http.client.HTTPConnection(address, timeout=5)
+    connection.request("GET", "/live", headers=asked)
+    assert connection.getresponse().status == 400
+    connection.close()
