@@ -117,13 +117,16 @@ class Server:
 
     def socket(self, *topics: str) -> websocket.WebSocket:
         """An open websocket of the person who is signed in."""
-        cookies = "; ".join(f"{each.name}={each.value}" for each in self._cookies)
-        address = self.url.replace("http", "ws") + "/live"
-        opened = websocket.create_connection(address, cookie=cookies, origin=self.url, timeout=10)
+        address, cookie = self.url.replace("http", "ws") + "/live", self.cookies()
+        opened = websocket.create_connection(address, cookie=cookie, origin=self.url, timeout=10)
         self._sockets.append(opened)
         for topic in topics:
             opened.send(json.dumps({"subscribe": topic}))
         return opened
+
+    def cookies(self) -> str:
+        """What a browser of the person who is signed in would send."""
+        return "; ".join(f"{each.name}={each.value}" for each in self._cookies)
 
     def _open(self, asked: Request) -> str:
         try:
