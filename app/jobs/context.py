@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from app.jobs.errors import NestedChange, TaskLost
-from app.jobs.journal import Journal, Ticket
+from app.jobs.gathering import Ticket
+from app.jobs.journal import Journal
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
 from app.jobs.store.recording import TaskWrites
@@ -124,10 +125,15 @@ class Job:
         this task has set before: a marker set just before the call makes the change happen once,
         also when the task runs again after a crash.
         """
-        while True:
-            offered = self._offer(change, None)
-            if offered and self._task.journal.await_ticket(offered[1]):
-                return offered[0]
+        journal = self._task.journal
+        try:
+            while True:
+                offered = self._offer(change, None)
+                if offered and journal.await_ticket(offered[1]):
+                    return offered[0]
+        except BaseException:
+            journal.give_up(self._task.writes())
+            raise
 
     def _offer(
         self, change: Change, again: Callable[[], None] | None
@@ -221,7 +227,7 @@ class Task:
 
     def flush(self) -> None:
         """Return once everything that was set so far is durable."""
-        self.journal.flush()
+        self.journal.flush(self.writes())
 
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
         """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""

@@ -11,12 +11,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
 from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, ValueNotStorable
+from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
 
@@ -28,45 +28,6 @@ MOST_WAITING = 10_000
 LINGER_SECONDS = 0.002
 #: After a failure the same group is tried again, at first soon.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
-
-
-@dataclass(eq=False, slots=True)
-class Ticket:
-    """A change of a job's state that was handed over; `stored` is None until that is known.
-
-    A lost one is made again: by `again` if it has that, else by the thread that waits for it.
-    """
-
-    job_id: int
-    writes: TaskWrites
-    again: Callable[[], None] | None
-    stored: bool | None = None
-    refused: str | None = None
-
-
-@dataclass(slots=True)
-class _Head:
-    """The newest state of a job handed over here, and the version it must find stored."""
-
-    newest: JobState
-    tickets: list[Ticket] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Group:
-    """What is written in one statement."""
-
-    last: int
-    writes: dict[int, TaskWrites]
-    heads: dict[int, _Head]
-
-    @property
-    def job_states(self) -> list[JobState]:
-        return [head.newest for head in self.heads.values()]
-
-    @property
-    def job_ids(self) -> set[int]:
-        return {each.job_id for each in self.writes.values()} | set(self.heads)
 
 
 class Journal:
@@ -86,13 +47,10 @@ class Journal:
         self._on_fenced = on_fenced
         self._changed = threading.Condition()
         self._worker_id = 0
-        self._pending: dict[int, TaskWrites] = {}
-        self._held: dict[int, TaskWrites] = {}
-        self._heads: dict[int, _Head] = {}
-        self._handed_over = 0
-        self._durable = 0
-        self._stopping = False
+        self._gathering = Gathering()
+        self._writing: Group | None = None
         self._stop_asked = threading.Event()
+        self._given_up = threading.Event()
         self._thread: threading.Thread | None = None
         #: Why nothing can be written just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -100,27 +58,28 @@ class Journal:
     # What handlers and their contexts call
 
     def hand_over(self, writes: TaskWrites) -> None:
-        """Add to what a claim has to say; raise TaskLost when the claim is no longer ours."""
+        """Add to what a claim has to say.
+
+        Raises TaskLost when the claim is no longer ours, ValueNotStorable when the database has
+        refused what it said before, EngineStopped when nothing is written any more.
+        """
         with self._changed:
             self._check(writes)
-            self._gather(writes)
-            self._handed_over += 1
+            self._gathering.add(writes)
             self._changed.notify_all()
 
-    def flush(self) -> None:
-        """Return once all that was handed over before this call is durable."""
+    def flush(self, claim: TaskWrites) -> None:
+        """Return once all that this claim has handed over is durable; raise as hand_over() does."""
         with self._changed:
-            target = self._handed_over
-            self._changed.wait_for(lambda: self._durable >= target or self._is_over)
-            if self._durable < target:
-                raise EngineStopped
+            self._changed.wait_for(lambda: not self._is_on_its_way(claim) or self._is_over)
+            self._check(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
         """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
         with self._changed:
-            head = self._heads.get(job_id)
-            if head:
-                return head.newest
+            newest = self._gathering.newest(job_id)
+        if newest:
+            return newest
         with self._database.reading() as connection:
             return recording.job_state(connection, job_id)
 
@@ -133,51 +92,53 @@ class Journal:
         """
         with self._changed:
             self._check(writes)
-            head = self._heads.setdefault(seen.job_id, _Head(seen))
-            if head.newest != seen:
-                return None
-            head.newest = JobState(seen.job_id, seen.base, state)
-            ticket = Ticket(seen.job_id, writes, again)
-            head.tickets.append(ticket)
-            self._gather(writes)
-            self._handed_over += 1
+            ticket = self._gathering.offer(seen, state, writes, again)
             self._changed.notify_all()
             return ticket
 
     def await_ticket(self, ticket: Ticket) -> bool:
         """Wait until a change is durable; False: it was lost to somebody else, begin again."""
         with self._changed:
-            self._changed.wait_for(lambda: ticket.stored is not None or self._is_over)
+            self._changed.wait_for(
+                lambda: ticket.stored is not None or ticket.refused or self._is_over
+            )
             if ticket.refused:
                 raise ValueNotStorable(ticket.refused)
             if ticket.stored is None:
                 raise EngineStopped
             return ticket.stored
 
-    def _check(self, writes: TaskWrites) -> None:
-        own = threading.current_thread() is self._thread
-        self._changed.wait_for(lambda: own or len(self._pending) < MOST_WAITING or self._stopping)
-        if writes.worker_id != self._worker_id:
-            raise TaskLost
+    def give_up(self, claim: TaskWrites) -> None:
+        """Say that a lost change will not be made again after all."""
+        with self._changed:
+            self._gathering.give_up(claim)
+            self._changed.notify_all()
 
-    def _gather(self, writes: TaskWrites) -> None:
-        earlier = self._pending.get(writes.task_id) or self._held.pop(writes.task_id, writes)
-        self._pending[writes.task_id] = earlier
-        if earlier is not writes:
-            earlier.add(writes)
+    def _check(self, claim: TaskWrites) -> None:
+        own = threading.current_thread() is self._thread
+        self._changed.wait_for(
+            lambda: own or len(self._gathering) < MOST_WAITING or self._stop_asked.is_set()
+        )
+        if claim.worker_id != self._worker_id:
+            raise TaskLost
+        reason = self._gathering.refusal(claim)
+        if reason:
+            raise ValueNotStorable(reason)
+        if self._is_over:
+            raise EngineStopped
+
+    def _is_on_its_way(self, claim: TaskWrites) -> bool:
+        if self._writing and claim.task_id in self._writing.writes:
+            return True
+        return claim.task_id in self._gathering
 
     # The life of the thread
 
     def write_for(self, worker_id: int) -> None:
         """Write for this worker from now on; what its predecessor had to say is dropped."""
         with self._changed:
+            self._gathering.clear()
             self._worker_id = worker_id
-            self._pending.clear()
-            self._held.clear()
-            for head in self._heads.values():
-                self._settle(head, stored=False)
-            self._heads.clear()
-            self._durable = self._handed_over
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -185,147 +146,125 @@ class Journal:
                 )
                 self._thread.start()
 
-    def stop(self, patience: float) -> bool:
-        """Write what waits, then end; tell whether all was written within `patience` seconds."""
-        with self._changed:
-            self._stopping = True
-            self._stop_asked.set()
-            self._changed.notify_all()
+    def stop(self, patience: float) -> None:
+        """Write what waits, for `patience` seconds at most, then end."""
+        self._stop_asked.set()
+        self._wake_all()
         if self._thread:
             self._thread.join(patience)
-        return self._durable >= self._handed_over
+            if self._thread.is_alive():
+                log.warning("Not all results could be written; those tasks will run again.")
+        self._given_up.set()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     @property
     def _is_over(self) -> bool:
-        return self._stopping and not (self._thread and self._thread.is_alive())
+        return self._given_up.is_set()
 
     def _run(self) -> None:
         written_at = 0.0
         while group := self._next_group(written_at):
-            worker_id = self._worker_id
             try:
-                self._write_patiently(worker_id, group)
+                self._write_patiently(group)
             except Fenced:
-                log.warning("Worker %s was taken for dead; what it had to say is void.", worker_id)
-                self.write_for(0)
-                with self._changed:
-                    for head in group.heads.values():
-                        self._settle(head, stored=False)
-                    self._changed.notify_all()
-                self._on_fenced()
+                self._drop(group)
+            except EngineStopped:
+                return  # What is not written must not be overtaken by what came later.
+            else:
+                self._done_with(group)
             written_at = time.monotonic()
 
-    def _next_group(self, written_at: float) -> _Group | None:
+    def _next_group(self, written_at: float) -> Group | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._stopping)
-            if not self._pending:
-                self._changed.notify_all()
+            self._changed.wait_for(lambda: self._gathering or self._stop_asked.is_set())
+            if not self._gathering:
                 return None
         if time.monotonic() - written_at < 5 * LINGER_SECONDS and self._more_to_come():
             self._stop_asked.wait(LINGER_SECONDS)
         with self._changed:
-            group = _Group(self._handed_over, self._pending, self._heads)
-            self._pending, self._heads = {}, {}
-            # A change made while this group is written builds on it.
-            self._heads = {
-                job_id: _Head(JobState(job_id, head.newest.base + 1, head.newest.state))
-                for job_id, head in group.heads.items()
-            }
+            self._writing = self._gathering.take(self._worker_id)
             self._changed.notify_all()
-            return group
+            return self._writing
+
+    def _done_with(self, group: Group) -> None:
+        with self._changed:
+            self._writing = None
+            self._gathering.is_stored(group)
+            self._changed.notify_all()
+        self._announce(group.job_ids)
+
+    def _drop(self, group: Group) -> None:
+        """Forget a group whose worker was taken for dead, and all else that worker had to say."""
+        log.warning("Worker %s was taken for dead; what it had to say is void.", group.worker_id)
+        with self._changed:
+            self._writing = None
+            for head in group.heads.values():
+                head.settle(stored=False)
+            # Another incarnation may write by now: then this is old news.
+            is_news = self._worker_id == group.worker_id
+            if is_news:
+                self._worker_id = 0
+                self._gathering.clear()
+            self._changed.notify_all()
+        if is_news:
+            self._on_fenced()
 
     # Writing a group
 
-    def _write_patiently(self, worker_id: int, group: _Group) -> None:
+    def _write_patiently(self, group: Group) -> None:
         """Write a group, again and again while the database cannot be written."""
         tries = 0
         while True:
             try:
-                self._write(worker_id, group)
+                self._write(group)
                 break
-            except StateMoved:
-                self._set_lost_changes_apart(group)
+            except (Fenced, EngineStopped):
+                raise
             except OperationalError as error:
-                self.trouble = f"The database cannot be written just now: {error.orig}."
-                log.warning("%s Results are kept in memory and tried again.", self.trouble)
-                if self._stop_asked.wait(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]):
-                    return
-                tries += 1
-            except DBAPIError as error:
-                self._write_by_halves(worker_id, group, error)
-                break
+                self._tell_trouble(error.orig)
+            except Exception as error:
+                # Whatever it is, without this thread no task would end any more.
+                log.exception("The journal failed; it tries again.")
+                self._tell_trouble(error)
+            if self._given_up.wait(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]):
+                raise EngineStopped
+            tries += 1
         self.trouble = None
-        self._done_with(group)
 
-    def _write(self, worker_id: int, group: _Group) -> None:
-        with self._database.writing_once() as connection:
-            recording.write_group(connection, worker_id, group.writes.values(), group.job_states)
+    def _tell_trouble(self, error: object) -> None:
+        self.trouble = f"The database cannot be written just now: {error}."
+        log.warning("%s Results are kept in memory and tried again.", self.trouble)
 
-    def _write_by_halves(self, worker_id: int, group: _Group, error: DBAPIError) -> None:
-        """Find the one row that the database refuses, and fail its own task only."""
-        if not group.writes:
-            self._refuse(group, str(error.orig))
-            return
-        if len(group.writes) == 1:
-            (only,) = group.writes.values()
-            log.error("A result of task %s cannot be stored: %s", only.task_id, error.orig)
-            only.fail_unstorable(str(error.orig))
-            self._write_patiently(worker_id, _Group(0, {}, group.heads))
-            with self._database.writing_once() as connection:
-                recording.write_group(connection, worker_id, [only], [])
-            return
-        ids = list(group.writes)
-        for half, heads in ((ids[::2], group.heads), (ids[1::2], {})):
-            part = _Group(0, {task_id: group.writes[task_id] for task_id in half}, heads)
-            self._write_patiently(worker_id, part)
+    def _write(self, group: Group) -> None:
+        """Write what of a group can be written; what was lost meanwhile waits for the next one."""
+        while True:
+            self._make_again()
+            try:
+                with self._database.writing_once() as connection:
+                    recording.write_group(
+                        connection, group.worker_id, group.writes.values(), group.job_states
+                    )
+                return
+            except StateMoved:
+                self._set_moved_apart(group)
+            except OperationalError:
+                raise
+            except DBAPIError:
+                if not self._set_refused_apart(group):
+                    raise
 
-    def _refuse(self, group: _Group, reason: str) -> None:
-        for head in group.heads.values():
-            for ticket in head.tickets:
-                ticket.refused = f"The database refuses the new state of the job: {reason}"
-        log.error("The new state of jobs %s is refused: %s", sorted(group.heads), reason)
-
-    def _set_lost_changes_apart(self, group: _Group) -> None:
+    def _set_moved_apart(self, group: Group) -> None:
         """Take the changes whose base moved out of a group, with all that their claims say."""
-        lost = self._lost_tickets(group)
+        stored = {job_id: self._stored_version(job_id) for job_id in group.heads}
         with self._changed:
-            for ticket in lost:
-                for source in (group.writes, self._pending):
-                    writes = source.pop(ticket.writes.task_id, None)
-                    if writes:
-                        self._hold(writes)
-                if ticket.again is None:
-                    ticket.stored = False
-            group.last = 0  # what was lost is not durable yet: the next group will tell
+            self._gathering.lose_changes(
+                group, [id_ for id_, base in stored.items() if base != group.heads[id_].newest.base]
+            )
             self._changed.notify_all()
-        for ticket in lost:
-            if ticket.again:
-                self._make_again(ticket, ticket.again)
-
-    def _lost_tickets(self, group: _Group) -> list[Ticket]:
-        """Take the heads whose base moved out of a group, with those that build on them."""
-        lost: list[Ticket] = []
-        for job_id, head in list(group.heads.items()):
-            if self._stored_version(job_id) == head.newest.base:
-                continue
-            del group.heads[job_id]
-            with self._changed:
-                later = self._heads.pop(job_id, None)
-            lost += head.tickets + (later.tickets if later else [])
-        return lost
-
-    def _make_again(self, ticket: Ticket, again: Callable[[], None]) -> None:
-        try:
-            again()
-        except JobNotFound:
-            # The job was deleted: there is no state to change, and what else was said goes on.
-            with self._changed:
-                self._gather(ticket.writes.blank())
-
-    def _hold(self, writes: TaskWrites) -> None:
-        held = self._held.setdefault(writes.task_id, writes)
-        if held is not writes:
-            held.add(writes)
 
     def _stored_version(self, job_id: int) -> int | None:
         try:
@@ -334,17 +273,51 @@ class Journal:
         except JobNotFound:
             return None
 
-    def _done_with(self, group: _Group) -> None:
-        with self._changed:
-            for job_id, head in group.heads.items():
-                self._settle(head, stored=True)
-                later = self._heads.get(job_id)
-                if later and not later.tickets:
-                    del self._heads[job_id]
-            self._durable = max(self._durable, group.last)
-            self._changed.notify_all()
-        self._announce(group.job_ids)
+    def _make_again(self) -> None:
+        """Make lost changes again that nobody waits for."""
+        while ticket := self._next_lost():
+            try:
+                if ticket.again:
+                    ticket.again()
+            except (TaskLost, JobNotFound):
+                pass  # There is no state to change any more; what else was said goes on.
+            except ValueNotStorable as error:
+                with self._changed:
+                    self._gathering.fail_claim(ticket.writes, str(error))
+            with self._changed:
+                if self._next_lost() is ticket:
+                    self._gathering.lost.popleft()
 
-    def _settle(self, head: _Head, *, stored: bool) -> None:
-        for ticket in head.tickets:
-            ticket.stored = stored
+    def _next_lost(self) -> Ticket | None:
+        with self._changed:
+            return self._gathering.lost[0] if self._gathering.lost else None
+
+    def _set_refused_apart(self, group: Group) -> bool:
+        """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
+        reasons = self._refused_tasks(group, list(group.writes)) or self._refused_states(group)
+        for task_id, reason in reasons.items():
+            log.error("What task %s has to say cannot be stored: %s", task_id, reason)
+        with self._changed:
+            self._gathering.fail(group, reasons)
+            self._changed.notify_all()
+        return bool(reasons)
+
+    def _refused_tasks(self, group: Group, ids: list[int]) -> dict[int, str]:
+        """Why the database refuses which tasks, found by halving; nothing is written."""
+        writes = [group.writes[task_id] for task_id in ids]
+        reason = recording.refusal(self._database, group.worker_id, writes)
+        if reason is None:
+            return {}
+        if len(ids) == 1:
+            return {ids[0]: reason}
+        half = len(ids) // 2
+        return self._refused_tasks(group, ids[:half]) | self._refused_tasks(group, ids[half:])
+
+    def _refused_states(self, group: Group) -> dict[int, str]:
+        """The same for states of jobs: the tasks that had a part in such a state."""
+        reasons: dict[int, str] = {}
+        for head in group.heads.values():
+            reason = recording.refusal(self._database, group.worker_id, [], [head.newest])
+            if reason:
+                reasons |= {ticket.task_id: reason for ticket in head.tickets}
+        return reasons

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import iso, now, on_sqlite
+from app.db import Database, iso, now, on_sqlite
 from app.jobs.errors import JobNotFound
 
 
@@ -64,7 +64,7 @@ class TaskWrites:
         """Turn into the failure of the task, for a row that the database refuses."""
         self.status = "FAILED"
         self.state = self.result = self.traceback = None
-        self.error = f"What this task wanted to store was refused by the database: {reason}"
+        self.error = f"What this task wanted to store was refused: {reason}"
         self.finished_at = moment()
         self.logs = []
 
@@ -178,6 +178,26 @@ def write_group(
         connection.execute(WRITE_GROUP, values)
     except IntegrityError as error:
         raise _refusal(error) from None
+
+
+def refusal(
+    database: Database,
+    worker_id: int,
+    writes: Sequence[TaskWrites],
+    job_states: Sequence[JobState] = (),
+) -> str | None:
+    """Return why the database refuses to write this, or None; nothing is written."""
+    try:
+        with database.writing() as connection:
+            write_group(connection, worker_id, writes, job_states)
+            connection.rollback()
+    except StateMoved:
+        return None
+    except OperationalError:
+        raise
+    except DBAPIError as error:
+        return str(error.orig)
+    return None
 
 
 def _dump(rows: list[list[object]]) -> str:

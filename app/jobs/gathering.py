@@ -1,0 +1,222 @@
+"""What handlers have said and nobody has written yet. No thread and no database: just the rules.
+
+The journal owns it and its lock. Two rules matter: what a claim says keeps its order, and a change
+of a job's state is stored together with what its claim said before it, or neither is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from app.jobs.store.recording import JobState, TaskWrites
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A change of a job's state that was handed over; `stored` is None until that is known.
+
+    A lost one is made again: by `again` if it has that, else by the thread that waits for it.
+    """
+
+    writes: TaskWrites
+    again: Callable[[], None] | None
+    stored: bool | None = None
+    refused: str | None = None
+
+    @property
+    def task_id(self) -> int:
+        """Whose change it is."""
+        return self.writes.task_id
+
+
+@dataclass(slots=True)
+class Head:
+    """The newest state of a job handed over here, and the version it must find stored."""
+
+    newest: JobState
+    tickets: list[Ticket] = field(default_factory=list)
+
+    def settle(self, *, stored: bool) -> None:
+        """Tell those who wait what became of their changes."""
+        for ticket in self.tickets:
+            ticket.stored = stored
+
+
+@dataclass(slots=True)
+class Group:
+    """What is written in one statement. It belongs to the worker that its claims belong to."""
+
+    worker_id: int
+    writes: dict[int, TaskWrites]
+    heads: dict[int, Head]
+    #: Tasks that were failed because the database refuses what they say.
+    failed: set[int] = field(default_factory=set)
+
+    @property
+    def job_states(self) -> list[JobState]:
+        """The states of jobs to store."""
+        return [head.newest for head in self.heads.values()]
+
+    @property
+    def job_ids(self) -> set[int]:
+        """The jobs that it changes."""
+        return {each.job_id for each in self.writes.values()} | set(self.heads)
+
+
+class Gathering:
+    """What is said and not yet being written."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, TaskWrites] = {}
+        # What a claim has said, kept back until the thread that waits makes its lost change again.
+        self._held: dict[int, TaskWrites] = {}
+        self._heads: dict[int, Head] = {}
+        # Tasks that still run although they have failed: the database refused what they said.
+        self._refused: dict[int, str] = {}
+        #: Lost changes that nobody waits for.
+        self.lost: deque[Ticket] = deque()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._pending) or any(head.tickets for head in self._heads.values())
+
+    def __contains__(self, task_id: int) -> bool:
+        return task_id in self._pending or task_id in self._held
+
+    def newest(self, job_id: int) -> JobState | None:
+        """The newest state of a job, if there is one that is not stored yet."""
+        head = self._heads.get(job_id)
+        return head.newest if head else None
+
+    def refusal(self, claim: TaskWrites) -> str | None:
+        """Why a task that still runs has failed already; asked for until it ends."""
+        reason = self._refused.get(claim.task_id)
+        if reason and claim.status:
+            del self._refused[claim.task_id]
+        return reason
+
+    def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
+        """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
+        held = self._held.get(writes.task_id)
+        if held is not None:
+            held.add(writes)
+            if not releases and writes.status is None:
+                return
+            writes = self._held.pop(writes.task_id)
+        _merge(self._pending, writes)
+
+    def offer(
+        self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
+    ) -> Ticket | None:
+        """Add a job's next state, made from `seen`; None: that is not the newest any more."""
+        head = self._heads.setdefault(seen.job_id, Head(seen))
+        if head.newest != seen:
+            return None
+        head.newest = JobState(seen.job_id, seen.base, state)
+        ticket = Ticket(writes, again)
+        head.tickets.append(ticket)
+        self.add(writes, releases=again is None)
+        return ticket
+
+    def take(self, worker_id: int) -> Group:
+        """Take out all that may be written now. A change made meanwhile builds on what it has."""
+        group = Group(worker_id, self._pending, self._heads)
+        self._pending = {}
+        self._heads = {
+            job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
+            for job_id, head in group.heads.items()
+        }
+        return group
+
+    def is_stored(self, group: Group) -> None:
+        """A group is written: tell it, and forget the heads that nothing was built on."""
+        for job_id, head in group.heads.items():
+            head.settle(stored=True)
+            later = self._heads.get(job_id)
+            if later and not later.tickets:
+                del self._heads[job_id]
+
+    def clear(self) -> None:
+        """Forget everything: the worker that said it is no more."""
+        for head in self._heads.values():
+            head.settle(stored=False)
+        for each in (self._pending, self._held, self._heads, self._refused, self.lost):
+            each.clear()
+
+    # When a group cannot be written as it is
+
+    def lose_changes(self, group: Group, job_ids: Iterable[int]) -> None:
+        """Have the changes of these jobs made again later, with what belongs to them."""
+        self._lose(group, self._take_tickets(group, job_ids))
+
+    def fail(self, group: Group, reasons: Mapping[int, str]) -> None:
+        """Fail these tasks; the changes of jobs that others made beside them are made again."""
+        for task_id, reason in reasons.items():
+            if task_id in group.failed:
+                del group.writes[task_id]  # not even its failure can be stored
+                continue
+            group.failed.add(task_id)
+            if task_id in self._held:
+                group.writes[task_id] = self._held.pop(task_id)
+            self._fail(group.writes[task_id], reason)
+        touched = [
+            job_id
+            for job_id, head in group.heads.items()
+            if any(ticket.task_id in reasons for ticket in head.tickets)
+        ]
+        tickets = self._take_tickets(group, touched)
+        for ticket in tickets:
+            ticket.refused = reasons.get(ticket.task_id)
+        self._lose(group, [ticket for ticket in tickets if not ticket.refused])
+
+    def fail_claim(self, claim: TaskWrites, reason: str) -> None:
+        """Fail a task whose lost change cannot be made again."""
+        writes = self._held.pop(claim.task_id, None) or claim.blank()
+        self._fail(writes, reason)
+        self._pending[claim.task_id] = writes
+
+    def give_up(self, claim: TaskWrites) -> None:
+        """Hold back no longer what a claim has said: its change is not made again after all."""
+        if claim.task_id in self._held:
+            self.add(claim, releases=True)
+
+    def _take_tickets(self, group: Group, job_ids: Iterable[int]) -> list[Ticket]:
+        heads = (
+            each.pop(id_, None) for id_ in list(job_ids) for each in (group.heads, self._heads)
+        )
+        return [ticket for head in heads if head for ticket in head.tickets]
+
+    def _lose(self, group: Group, tickets: Collection[Ticket]) -> None:
+        waited_for = {ticket.task_id for ticket in tickets if ticket.again is None}
+        for task_id in {ticket.task_id for ticket in tickets}:
+            said = group.writes.pop(task_id, None), self._pending.pop(task_id, None)
+            for writes in filter(None, said):
+                if task_id in waited_for:
+                    _merge(self._held, writes)
+                else:
+                    self.add(writes)
+        for ticket in tickets:
+            if ticket.again is None:
+                ticket.stored = False
+            else:
+                self.lost.append(ticket)
+
+    def _fail(self, writes: TaskWrites, reason: str) -> None:
+        """Turn what a claim says into its failure; a task that still runs hears of it."""
+        later = self._pending.pop(writes.task_id, None)
+        if later:
+            writes.add(later)
+        if writes.status is None:
+            self._refused[writes.task_id] = reason
+        writes.fail_unstorable(reason)
+
+
+def _merge(into: dict[int, TaskWrites], writes: TaskWrites) -> None:
+    earlier = into.setdefault(writes.task_id, writes)
+    if earlier is not writes:
+        earlier.add(writes)
