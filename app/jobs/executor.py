@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from app.jobs.context import JobFacts, Task
-from app.jobs.errors import TaskLost
+from app.jobs.errors import EngineStopped, JobsError, TaskLost
 from app.jobs.journal import Journal
 from app.jobs.registry import Handler
 from app.jobs.states import TaskStatus
@@ -25,7 +25,7 @@ from app.jobs.worker import Worker
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Work:
     """A claimed task with all that running it takes."""
 
@@ -65,12 +65,13 @@ class Executor:
                 result = work.handler.run(task)
             outcome.result = None if result is None else encode(result, "result", self._limit)
             outcome.status = TaskStatus.DONE
-        except TaskLost:
+        except (TaskLost, EngineStopped):
             return
         except BaseException as error:
             _fail(outcome, error)
         outcome.finished_at = moment()
-        with contextlib.suppress(TaskLost):
+        # Refused: it belongs to others now, or has failed already, or nothing is written any more.
+        with contextlib.suppress(JobsError):
             self._journal.hand_over(outcome)
 
 
@@ -109,8 +110,9 @@ class Pool:
         self._on_room = on_room
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lost = threading.Event()  # of all tasks that are claimed now
-        self._waiting: dict[int, Work] = {}
-        self._in_hand: dict[int, Work] = {}
+        # By claim, not by task: after a loss, another claim of the same task may be in hand, too.
+        self._waiting: dict[Work, int] = {}
+        self._in_hand: set[Work] = set()
         #: Tasks that have ended here since the start.
         self.ended = 0
         self._one_ended = threading.Event()
@@ -128,7 +130,8 @@ class Pool:
     def submit(self, works: Iterable[Work]) -> None:
         """Queue claimed tasks for the next free threads."""
         for work in works:
-            self._in_hand[work.claim.id] = self._waiting[work.claim.id] = work
+            self._in_hand.add(work)
+            self._waiting[work] = work.claim.id
             self._queue.put(work)
 
     @property
@@ -143,10 +146,9 @@ class Pool:
 
     def take_back(self) -> list[int]:
         """Take back the tasks that no thread has begun, and return their ids."""
-        taken = [task_id for task_id in list(self._waiting) if self._waiting.pop(task_id, None)]
-        for task_id in taken:
-            self._in_hand.pop(task_id, None)
-        return taken
+        taken = [work for work in list(self._waiting) if self._waiting.pop(work, None)]
+        self._in_hand.difference_update(taken)
+        return [work.claim.id for work in taken]
 
     def lose_all(self) -> None:
         """Begin no task that waits, and tell those that run that they belong to others now."""
@@ -156,10 +158,9 @@ class Pool:
 
     def _serve(self, slot: int) -> None:
         while work := self._queue.get():
-            # A task that is not among the waiting any more was taken back meanwhile.
-            if self._waiting.pop(work.claim.id, None) is not work:
-                continue
-            self._run(slot, work)
+            # Work that is not among the waiting any more was taken back meanwhile.
+            if self._waiting.pop(work, None):
+                self._run(slot, work)
 
     def _run(self, slot: int, work: Work) -> None:
         task_id = work.claim.id
@@ -171,9 +172,7 @@ class Pool:
             log.exception("The engine failed to run task %s.", task_id)
         finally:
             self._worker.runs(slot, 0)
-            # After a loss, the same task may be in hand again for another claim of it.
-            if self._in_hand.get(task_id) is work:
-                del self._in_hand[task_id]
+            self._in_hand.discard(work)
             self.ended += 1
             self._one_ended.set()
             if self.waiting < self.threads:
