@@ -76,6 +76,8 @@ class Settings:
                 "JOBDECK_LEASE_SECONDS must be at least twice JOBDECK_HEARTBEAT_SECONDS, "
                 "so that one late heartbeat does not cost a worker its tasks."
             )
+        if bool(self.admin_email) != bool(self.admin_password):
+            raise BadSetting("Set JOBDECK_ADMIN_EMAIL and JOBDECK_ADMIN_PASSWORD both, or neither.")
         return self
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
@@ -76,3 +79,16 @@ def drop_everything(database: Database) -> None:
             connection.exec_driver_sql(f'DROP VIEW "{view}"')
         for table in reversed(tables_of(connection)):
             connection.exec_driver_sql(f'DROP TABLE "{table.name}"')
+
+
+def test_a_drafted_migration_has_the_next_number(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, copied)
+    monkeypatch.setattr(schema, "MIGRATIONS", copied)
+    drafted = schema.draft(database, "add a colour")
+    assert drafted.name == f"{int(REVISIONS[0][1]) + 1:04}_add_a_colour.py"
+    source = drafted.read_text()
+    assert f'down_revision = "{REVISIONS[0][1]}"' in source.replace("'", '"')
+    compile(source, drafted.name, "exec")

@@ -60,6 +60,11 @@ def test_two_settings_must_go_together() -> None:
         read(HEARTBEAT_SECONDS="10", LEASE_SECONDS="19")
 
 
+def test_the_first_superadmin_is_named_whole_or_not_at_all() -> None:
+    with pytest.raises(BadSetting, match="both, or neither"):
+        read(ADMIN_EMAIL="a@example.com")
+
+
 def test_a_variable_that_is_set_to_nothing_is_not_set() -> None:
     assert read(THREADS="", SECRET_KEY=" ").threads == 10
 

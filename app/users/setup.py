@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from app.config import Settings
 from app.db import Database, now
 from app.users import people
-from app.users.errors import BadAccount, LinkNotGood
+from app.users.errors import BadAccount, LinkNotGood, UsersError
 from app.users.models import OneTimeLink
 from app.users.people import Person
 from app.users.permissions import Role
@@ -33,7 +33,7 @@ def prepare_first_superadmin(database: Database, settings: Settings) -> str | No
         if not people.nobody_yet(connection):
             return None
     if settings.admin_email and settings.admin_password:
-        _make(database, settings.admin_email, settings.admin_password)
+        _make_named(database, settings.admin_email, settings.admin_password)
     elif settings.demo:
         _make(database, DEMO_EMAIL, DEMO_PASSWORD)
     else:
@@ -57,6 +57,14 @@ def use_link(database: Database, token: str, email: str, password: str) -> Perso
         if connection.scalar(spent) is None or not people.nobody_yet(connection):
             raise LinkNotGood
         return people.insert_user(connection, account, Role.SUPERADMIN)
+
+
+def _make_named(database: Database, email: str, password: str) -> None:
+    try:
+        _make(database, email, password)
+    except BadAccount as error:
+        names = "JOBDECK_ADMIN_EMAIL and JOBDECK_ADMIN_PASSWORD"
+        raise UsersError(f"{names} cannot make an account: {error}") from error
 
 
 def _make(database: Database, email: str, password: str) -> None:

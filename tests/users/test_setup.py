@@ -13,7 +13,7 @@ from app import schema
 from app.config import Settings
 from app.db import Database, now
 from app.users import setup, sign_ins
-from app.users.errors import BadAccount, LinkNotGood
+from app.users.errors import BadAccount, LinkNotGood, UsersError
 from app.users.models import OneTimeLink, User
 from app.users.people import add_user, find_by_email
 from app.users.permissions import Role
@@ -110,6 +110,14 @@ def test_the_environment_can_name_the_first_superadmin(
     assert setup.prepare_first_superadmin(database, named) is None
     assert sign_ins.sign_in(database, "boss@example.com", PASSWORD)
     assert find_by_email(database, setup.DEMO_EMAIL) is None
+
+
+def test_a_password_that_will_not_do_is_told_with_the_setting(
+    database: Database, settings: Settings
+) -> None:
+    named = dataclasses.replace(settings, admin_email="a@example.com", admin_password="short")
+    with pytest.raises(UsersError, match="^JOBDECK_ADMIN_EMAIL and .* at least 10 characters"):
+        setup.prepare_first_superadmin(database, named)
 
 
 def test_the_demo_makes_a_known_one(database: Database, settings: Settings) -> None:
