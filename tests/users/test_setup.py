@@ -116,7 +116,7 @@ def test_a_password_that_will_not_do_is_told_with_the_setting(
     database: Database, settings: Settings
 ) -> None:
     named = dataclasses.replace(settings, admin_email="a@example.com", admin_password="short")
-    with pytest.raises(UsersError, match="^JOBDECK_ADMIN_EMAIL and .* at least 10 characters"):
+    with pytest.raises(UsersError, match=r"^JOBDECK_ADMIN_EMAIL and .* at least 10 characters"):
         setup.prepare_first_superadmin(database, named)
 
 
