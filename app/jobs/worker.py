@@ -1,8 +1,9 @@
 """One incarnation of a process with an engine: its row, its mark on this host, its lease (B7).
 
 The mark is a file in DATA_DIR/workers that the process keeps locked. The kernel frees the lock
-when the process dies, however it dies, so others on the host know at once; the file also says
-which tasks were running. From other hosts, only a lease that is not renewed tells.
+when the process dies, however it dies, so others on the host know at once. The file also says
+which tasks were running, and which process watched over this one: where that one died as well, the
+whole server was killed, and no task is to blame. From other hosts, only the lease tells.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from app.jobs.store import keeping
 from app.jobs.store.keeping import NewWorker
 
 _SLOT = struct.Struct("=q")
+_PARENT = struct.Struct("=qq")  # its process id, and when it was started
 
 
 class Mark:
-    """The locked file of a worker; slot n holds the id of the task that thread n runs, or 0."""
+    """The locked file of a worker: its parent, then for each thread the task that it runs, or 0."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,12 +35,14 @@ class Mark:
         self._path = folder / self.name
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        os.ftruncate(self._file, _SLOT.size * threads)
-        self._slots = mmap.mmap(self._file, _SLOT.size * threads)
+        size = _PARENT.size + _SLOT.size * threads
+        os.ftruncate(self._file, size)
+        self._slots = mmap.mmap(self._file, size)
+        _PARENT.pack_into(self._slots, 0, os.getppid(), _started(os.getppid()) or 0)
 
     def runs(self, slot: int, task_id: int) -> None:
         """Note which task a thread runs now (0: none), so that a crash can be laid at its door."""
-        _SLOT.pack_into(self._slots, slot * _SLOT.size, task_id)
+        _SLOT.pack_into(self._slots, _PARENT.size + slot * _SLOT.size, task_id)
 
     def remove(self) -> None:
         """Give the mark up; the process leaves in good order."""
@@ -46,8 +50,8 @@ class Mark:
         os.close(self._file)
 
 
-def tasks_of_the_dead(folder: Path, mark: str) -> list[int] | None:
-    """Return what the worker of a mark was running if it is dead for certain; None: not known."""
+def death_of(folder: Path, mark: str) -> keeping.Death | None:
+    """Return how the worker of a mark died, if it is dead for certain; None: not known."""
     try:
         file = os.open(folder / mark, os.O_RDONLY)
     except FileNotFoundError:
@@ -59,7 +63,20 @@ def tasks_of_the_dead(folder: Path, mark: str) -> list[int] | None:
         return None
     finally:
         os.close(file)
-    return [task_id for (task_id,) in _SLOT.iter_unpack(content) if task_id]
+    if len(content) < _PARENT.size:
+        return keeping.Death(ran=())  # it died before it had written its mark
+    parent, started = _PARENT.unpack_from(content)
+    ran = (task_id for (task_id,) in _SLOT.iter_unpack(content[_PARENT.size :]) if task_id)
+    return keeping.Death(ran=tuple(ran), blames_tasks=_started(parent) == (started or None))
+
+
+def _started(pid: int) -> int | None:
+    """When a living process was started, in ticks; None for a dead one, and where nobody tells."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if words[0] in "ZX" else int(words[19])
 
 
 class Worker:
@@ -121,10 +138,10 @@ class Worker:
         return [each for each in returned if each is not None]
 
     def _bury(self, other: keeping.WorkerRow) -> keeping.Returned | None:
-        ran = tasks_of_the_dead(self._folder, other.mark) if other.host == self._host else None
-        if ran is None and not other.is_late:
+        death = death_of(self._folder, other.mark) if other.host == self._host else None
+        if death is None and not other.is_late:
             return None
-        returned = keeping.bury(self._database, other.id, ran)
+        returned = keeping.bury(self._database, other.id, death)
         with contextlib.suppress(OSError):
             (self._folder / other.mark).unlink()
         return returned

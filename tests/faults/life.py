@@ -28,12 +28,12 @@ def engine_of(folder: Path, *, lease: float = 30.0) -> Engine:
 
 
 class Life:
-    """A process with an engine that runs. `create` tasks: it only writes such a job."""
+    """A server: a process that watches over one with an engine. `create`: it only writes a job."""
 
     def __init__(self, folder: Path, *, create: int = 0, lease: float = 30.0) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.life", str(folder), str(create), str(lease)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         assert self._process.stdout
         assert self._process.stdout.readline() == "ready\n"
@@ -48,8 +48,8 @@ class Life:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, at once; harmless when it is dead."""
-        self._process.kill()
+        """Kill all of it with SIGKILL, at once."""
+        os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> int:
@@ -72,4 +72,6 @@ def _live(folder: Path, create: int, lease: float) -> None:
 
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     _live(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,6 +31,14 @@ class WorkerRow:
     host: str
     mark: str
     is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """How a worker died: what it was running, and whether one of these tasks may have done it."""
+
+    ran: tuple[int, ...]
+    blames_tasks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +118,12 @@ FAIL_REPEATED = text(f"""
     UPDATE task SET status = 'FAILED', crashes = crashes + 1, finished_at = :now, error = :reason,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id AND crashes >= {SUSPECT_CRASHES}
-      AND (:all OR id IN (SELECT value FROM json_each(:ran)))
+      AND :blames_tasks AND (:all OR id IN (SELECT value FROM json_each(:ran)))
 """)
 RETURN_ORPHANS = text("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL,
-                    crashes = crashes + (:all OR id IN (SELECT value FROM json_each(:ran))),
+                    crashes = crashes
+                      + (:blames_tasks AND (:all OR id IN (SELECT value FROM json_each(:ran)))),
                     attempt = attempt - NOT (:all OR id IN (SELECT value FROM json_each(:ran))),
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
@@ -126,17 +135,18 @@ REPEATED = (
 )
 
 
-def bury(database: Database, worker_id: int, ran: Sequence[int] | None) -> Returned | None:
+def bury(database: Database, worker_id: int, death: Death | None) -> Returned | None:
     """Mark a worker dead and return its claims, in one transaction; None: another one did it.
 
-    `ran` are the tasks it was running when it died; those alone count a crash. None: not known,
-    so every one of its tasks does.
+    What it was running is tried anew, and counts a crash when a task may be to blame. With
+    `death` not known (it was on another host), every one of its tasks may have been running.
     """
     values = {
         "worker_id": worker_id,
         "now": iso(now()),
-        "all": ran is None,
-        "ran": json.dumps(list(ran or ())),
+        "all": death is None,
+        "ran": json.dumps(death.ran if death else ()),
+        "blames_tasks": death is None or death.blames_tasks,
         "reason": REPEATED,
     }
     with database.writing() as connection:
