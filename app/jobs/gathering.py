@@ -1,7 +1,8 @@
 """What handlers have said and nobody has written yet. No thread and no database: just the rules.
 
 The journal owns it and its lock. Two rules matter: what a claim says keeps its order, and a change
-of a job's state is stored together with what its claim said before it, or neither is.
+of a job's state is stored together with what its claim said just before it, or neither is. For the
+second one a state rests for a moment after it was set: a change may follow that belongs to it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.jobs.store.recording import JobState, TaskWrites
+
+#: A state that was just set rests so long, unless its task says something that ends its rest.
+REST_SECONDS = 0.025
+#: One that is set again and again rests no longer than this.
+MOST_REST_SECONDS = 0.045
 
 
 @dataclass(eq=False, slots=True)
@@ -73,6 +79,8 @@ class Gathering:
         # What a claim has said, kept back until the thread that waits makes its lost change again.
         self._held: dict[int, TaskWrites] = {}
         self._heads: dict[int, Head] = {}
+        # Tasks whose newest word is a state: until when it rests, and until when at most.
+        self._resting: dict[int, tuple[float, float]] = {}
         # Tasks that still run although they have failed: the database refused what they said.
         self._refused: dict[int, str] = {}
         #: Lost changes that nobody waits for.
@@ -81,9 +89,15 @@ class Gathering:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self._pending) or any(head.tickets for head in self._heads.values())
+    def rest(self, now: float) -> float | None:
+        """For how long there is nothing to write: 0 is now, None until something is said."""
+        if any(head.tickets for head in self._heads.values()):
+            return 0.0
+        if len(self._pending) > len(self._resting):
+            return 0.0
+        if not self._resting:
+            return None
+        return max(0.0, min(until for until, _ in self._resting.values()) - now)
 
     def __contains__(self, task_id: int) -> bool:
         return task_id in self._pending or task_id in self._held
@@ -102,6 +116,7 @@ class Gathering:
 
     def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
         """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
+        self._resting.pop(writes.task_id, None)
         held = self._held.get(writes.task_id)
         if held is not None:
             held.add(writes)
@@ -109,6 +124,20 @@ class Gathering:
                 return
             writes = self._held.pop(writes.task_id)
         _merge(self._pending, writes)
+
+    def add_state(self, writes: TaskWrites, now: float) -> None:
+        """Add a state that was set now, and let it rest."""
+        _, most = self._resting.get(writes.task_id, (now, now + MOST_REST_SECONDS))
+        self.add(writes)
+        if writes.task_id in self._pending:
+            self._resting[writes.task_id] = (min(now + REST_SECONDS, most), most)
+
+    def end_rest(self, task_id: int | None = None) -> None:
+        """Let nothing rest any more: of one task, or of all."""
+        if task_id is None:
+            self._resting.clear()
+        else:
+            self._resting.pop(task_id, None)
 
     def offer(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
@@ -123,10 +152,12 @@ class Gathering:
         self.add(writes, releases=again is None)
         return ticket
 
-    def take(self, worker_id: int) -> Group:
+    def take(self, worker_id: int, now: float) -> Group:
         """Take out all that may be written now. A change made meanwhile builds on what it has."""
+        self._resting = {id_: each for id_, each in self._resting.items() if each[0] > now}
+        resting = {id_: self._pending.pop(id_) for id_ in self._resting}
         group = Group(worker_id, self._pending, self._heads)
-        self._pending = {}
+        self._pending = resting
         self._heads = {
             job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
             for job_id, head in group.heads.items()
@@ -145,7 +176,8 @@ class Gathering:
         """Forget everything: the worker that said it is no more."""
         for head in self._heads.values():
             head.settle(stored=False)
-        for each in (self._pending, self._held, self._heads, self._refused, self.lost):
+        said = (self._pending, self._resting, self._held, self._heads, self._refused, self.lost)
+        for each in said:
             each.clear()
 
     # When a group cannot be written as it is
@@ -194,7 +226,7 @@ class Gathering:
     def _lose(self, group: Group, tickets: Collection[Ticket]) -> None:
         waited_for = {ticket.task_id for ticket in tickets if ticket.again is None}
         for task_id in {ticket.task_id for ticket in tickets}:
-            said = group.writes.pop(task_id, None), self._pending.pop(task_id, None)
+            said = group.writes.pop(task_id, None), self._take_pending(task_id)
             for writes in filter(None, said):
                 if task_id in waited_for:
                     _merge(self._held, writes)
@@ -206,9 +238,13 @@ class Gathering:
             else:
                 self.lost.append(ticket)
 
+    def _take_pending(self, task_id: int) -> TaskWrites | None:
+        self._resting.pop(task_id, None)
+        return self._pending.pop(task_id, None)
+
     def _fail(self, writes: TaskWrites, reason: str) -> None:
         """Turn what a claim says into its failure; a task that still runs hears of it."""
-        later = self._pending.pop(writes.task_id, None)
+        later = self._take_pending(writes.task_id)
         if later:
             writes.add(later)
         if writes.status is None:

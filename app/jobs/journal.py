@@ -39,7 +39,7 @@ class Journal:
         announce: Callable[[Collection[int]], None],
         *,
         more_to_come: Callable[[], bool] = lambda: False,
-        on_fenced: Callable[[], None] = lambda: None,
+        on_fenced: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._announce = announce
@@ -65,12 +65,17 @@ class Journal:
         """
         with self._changed:
             self._check(writes)
-            self._gathering.add(writes)
+            if writes.state is not None and writes.status is None:
+                self._gathering.add_state(writes, time.monotonic())
+            else:
+                self._gathering.add(writes)
             self._changed.notify_all()
 
     def flush(self, claim: TaskWrites) -> None:
         """Return once all that this claim has handed over is durable; raise as hand_over() does."""
         with self._changed:
+            self._gathering.end_rest(claim.task_id)
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._is_on_its_way(claim) or self._is_over)
             self._check(claim)
 
@@ -180,15 +185,23 @@ class Journal:
 
     def _next_group(self, written_at: float) -> Group | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._gathering or self._stop_asked.is_set())
-            if not self._gathering:
+            if not self._wait_for_words():
                 return None
         if time.monotonic() - written_at < 5 * LINGER_SECONDS and self._more_to_come():
             self._stop_asked.wait(LINGER_SECONDS)
         with self._changed:
-            self._writing = self._gathering.take(self._worker_id)
+            self._writing = self._gathering.take(self._worker_id, time.monotonic())
             self._changed.notify_all()
             return self._writing
+
+    def _wait_for_words(self) -> bool:
+        """Wait until there is something to write; False: there will be nothing any more."""
+        while (seconds := self._gathering.rest(time.monotonic())) != 0:
+            if self._stop_asked.is_set():
+                self._gathering.end_rest()
+                return self._gathering.rest(time.monotonic()) == 0
+            self._changed.wait(seconds)
+        return True
 
     def _done_with(self, group: Group) -> None:
         with self._changed:
@@ -211,7 +224,7 @@ class Journal:
                 self._gathering.clear()
             self._changed.notify_all()
         if is_news:
-            self._on_fenced()
+            self._on_fenced(group.worker_id)
 
     # Writing a group
 
