@@ -49,7 +49,7 @@ class Running:
             database,
             bus.announce,
             more_to_come=lambda: bool(self._pool.load),
-            on_fenced=lambda: self._scheduler.fenced(),
+            on_fenced=lambda worker_id: self._scheduler.fenced(worker_id),
         )
         self._pool = Pool(
             Executor(self._journal, limit=settings.max_value_kb * 1024, within=within),

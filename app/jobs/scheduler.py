@@ -93,7 +93,7 @@ class Scheduler:
         self._look = Every(LOOK_SECONDS)
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
-        self._fenced = threading.Event()
+        self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
         self._turns = 0
@@ -115,9 +115,9 @@ class Scheduler:
         if threading.current_thread() is not self._thread:
             self._wake.set()
 
-    def fenced(self) -> None:
-        """Say that this worker was taken for dead."""
-        self._fenced.set()
+    def fenced(self, worker_id: int) -> None:
+        """Say that this incarnation of the worker was taken for dead."""
+        self._fenced = worker_id
         self._wake.set()
 
     def stop(self) -> None:
@@ -144,7 +144,7 @@ class Scheduler:
                 self._stop_asked.wait(BUSY_SECONDS)
 
     def _turn(self) -> None:
-        if self._fenced.is_set():
+        if self._fenced == self._worker.id:
             self._begin_anew()
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
@@ -158,7 +158,6 @@ class Scheduler:
 
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""
-        self._fenced.clear()
         self._pool.lose_all()
         self._worker.register(self._registry.limits)
         self._journal.write_for(self._worker.id)
