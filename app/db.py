@@ -20,7 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -74,6 +74,20 @@ class Moment(TypeDecorator[datetime]):
         if isinstance(value, str):
             return datetime.fromisoformat(value)
         return value.astimezone(UTC) if value is not None else None
+
+
+class UnsupportedDatabase(ValueError):
+    """Jobs do not run on this kind of database."""
+
+
+def demand_sqlite(url: str | URL) -> None:
+    """Raise UnsupportedDatabase, with what to do, for a database that jobs cannot run on yet."""
+    backend = make_url(url).get_backend_name()
+    if backend != "sqlite":
+        raise UnsupportedDatabase(
+            f"This version runs jobs on SQLite, not on {backend}. Leave JOBDECK_DATABASE_URL "
+            "empty, or let it name an SQLite file."
+        )
 
 
 def iso(moment: datetime) -> str:

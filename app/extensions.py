@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
-from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Engine as SqlEngine
 
 from app.config import Settings
-from app.db import Base, Database
+from app.db import Database
 from app.jobs import Engine
 from app.users.sign_ins import REMEMBERED
 
-
-class OneEngine(SQLAlchemy):
-    """Flask-SQLAlchemy on the engine that `app.db` has made: a process has one, and one pool."""
-
-    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> SqlEngine:
-        return cast(Database, app.extensions["jobdeck_database"]).engine
-
-
-db = OneEngine(metadata=Base.metadata)
 login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address)
@@ -36,7 +25,6 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
     app.extensions["jobdeck_settings"] = settings
     app.extensions["jobdeck_database"] = database
     app.config.from_mapping(_flask_settings(settings))
-    db.init_app(app)
     login_manager.init_app(app)
     limiter.init_app(app)
 
@@ -56,15 +44,9 @@ def the_engine() -> Engine:
     return cast(Engine, current_app.extensions["jobdeck"])
 
 
-def release_connection() -> None:
-    """Give the session's connection back: a websocket would keep it for as long as it is open."""
-    db.session.remove()
-
-
 def _flask_settings(settings: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.signing_key(),
-        "SQLALCHEMY_DATABASE_URI": settings.database,
         "SESSION_COOKIE_NAME": "jobdeck_session",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.secure_cookies,

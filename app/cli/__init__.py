@@ -9,6 +9,7 @@ import click
 
 from app.cli.saying import SayingErrors
 from app.config import BadSetting
+from app.db import UnsupportedDatabase
 from app.users.errors import UsersError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Commands(SayingErrors):
 
 @click.group(
     cls=Commands,
-    errors=(BadSetting, UsersError),
+    errors=(BadSetting, UnsupportedDatabase, UsersError),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:

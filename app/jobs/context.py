@@ -126,6 +126,7 @@ class Job:
         also when the task runs again after a crash.
         """
         journal = self._task.journal
+        journal.begin_change(self._task.writes())
         try:
             while True:
                 offered = self._offer(change, None)

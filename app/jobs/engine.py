@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from app.config import Settings
-from app.db import Database
+from app.db import Database, demand_sqlite
 from app.jobs.context import Change, Task, apply
 from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
@@ -47,6 +47,7 @@ class Engine:
         *,
         within: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
+        demand_sqlite(database.url)
         self.database = database
         self.settings = settings
         self.bus = Bus()

@@ -76,7 +76,7 @@ class Gathering:
 
     def __init__(self) -> None:
         self._pending: dict[int, TaskWrites] = {}
-        # What a claim has said, kept back until the thread that waits makes its lost change again.
+        # What a claim has said, kept back until the change that its thread makes is offered.
         self._held: dict[int, TaskWrites] = {}
         self._heads: dict[int, Head] = {}
         # Tasks whose newest word is a state: until when it rests, and until when at most.
@@ -138,6 +138,10 @@ class Gathering:
             self._resting.clear()
         else:
             self._resting.pop(task_id, None)
+
+    def hold(self, task_id: int) -> None:
+        """Keep back what a task has said until it offers the change that it is making now."""
+        self._keep_back(self._take_pending(task_id))
 
     def offer(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
@@ -229,7 +233,7 @@ class Gathering:
             said = group.writes.pop(task_id, None), self._take_pending(task_id)
             for writes in filter(None, said):
                 if task_id in waited_for:
-                    _merge(self._held, writes)
+                    self._keep_back(writes)
                 else:
                     self.add(writes)
         for ticket in tickets:
@@ -237,6 +241,10 @@ class Gathering:
                 ticket.stored = False
             else:
                 self.lost.append(ticket)
+
+    def _keep_back(self, writes: TaskWrites | None) -> None:
+        if writes:
+            _merge(self._held, writes)
 
     def _take_pending(self, task_id: int) -> TaskWrites | None:
         self._resting.pop(task_id, None)

@@ -113,8 +113,13 @@ class Journal:
                 raise EngineStopped
             return ticket.stored
 
+    def begin_change(self, claim: TaskWrites) -> None:
+        """Keep back what a claim has said until it offers a change, or gives it up."""
+        with self._changed:
+            self._gathering.hold(claim.task_id)
+
     def give_up(self, claim: TaskWrites) -> None:
-        """Say that a lost change will not be made again after all."""
+        """Say that a change will not be made after all."""
         with self._changed:
             self._gathering.give_up(claim)
             self._changed.notify_all()

@@ -12,7 +12,6 @@ from typing import TypeVar
 from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
 
-from app.extensions import release_connection
 from app.users.errors import NotAllowed
 from app.users.permissions import HandlerRoles, demand
 from app.web.security import origin_allowed
@@ -60,10 +59,8 @@ def _at_the_door() -> None:
     if rule is None:
         return
     _let_in(entered_by(rule.endpoint))
-    if rule.websocket:
-        if not origin_allowed(request):
-            raise NotAllowed("A page of another origin may not open a socket here.")
-        release_connection()
+    if rule.websocket and not origin_allowed(request):
+        raise NotAllowed("A page of another origin may not open a socket here.")
 
 
 def _let_in(action: str | None) -> None:

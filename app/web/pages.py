@@ -250,7 +250,7 @@ def _mark(row: TaskRow) -> str:
 
 
 def _place(mark: str | None) -> Place | None:
-    index = whole(mark[1:]) if mark and mark[0] in "fo" else None
+    index = whole(mark[1:]) if mark and mark[0] in ("f", "o") else None
     return None if index is None or mark is None else (mark[0] == "f", index)
 
 

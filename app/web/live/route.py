@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from simple_websocket.errors import ConnectionClosed
 from werkzeug.exceptions import ServiceUnavailable
 
-from app.extensions import release_connection, the_database, the_engine, the_settings
+from app.extensions import the_database, the_engine, the_settings
 from app.users import sign_ins
 from app.web.access import may
 from app.web.live.lookout import Lookout
@@ -41,7 +41,6 @@ def live() -> ResponseReturnValue:
     engine, database, key = the_engine(), the_database(), here().key
     lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
     with _seat(the_settings().max_sockets), lookout.watching():
-        release_connection()
         socket = LiveSocket(request.environ)
         _serve(socket, Watcher(socket, engine, lambda: sign_ins.who(database, key)))
     return _TakenOver()
