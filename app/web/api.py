@@ -158,6 +158,8 @@ def _body(asked: Request) -> NewJob:
         given = asked.get_json()
     except RecursionError:
         raise BadRequest from None
+    if not isinstance(given, dict):
+        raise BadRequest
     try:
         return NewJob.model_validate(given)
     except ValidationError as error:
