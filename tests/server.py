@@ -128,6 +128,11 @@ class Server:
         """What a browser of the person who is signed in would send."""
         return "; ".join(f"{each.name}={each.value}" for each in self._cookies)
 
+    def cookie_jar(self) -> list[dict[str, str]]:
+        """The same, in the form in which Playwright takes cookies."""
+        place = {"domain": "127.0.0.1", "path": "/"}
+        return [{"name": each.name, "value": each.value or "", **place} for each in self._cookies]
+
     def _open(self, asked: Request) -> str:
         try:
             with self._opener.open(asked, timeout=30) as answer:

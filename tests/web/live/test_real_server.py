@@ -91,9 +91,11 @@ def test_who_may_not_is_refused_before_the_upgrade(
     server: Server, options: dict[str, Any], status: int
 ) -> None:
     known = {"url": server.url, "cookie": server.cookies()}
-    said = {k: v.format(**known) if isinstance(v, str) else v for k, v in options.items()}
+    said: dict[str, Any] = {
+        k: v.format(**known) if isinstance(v, str) else v for k, v in options.items()
+    }
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        websocket.create_connection(server.url.replace("http", "ws") + "/live", timeout=5, **said)
+        websocket.create_connection(server.url.replace("http", "ws") + "/live", **said)
     assert refused.value.status_code == status
 
 

@@ -1,0 +1,178 @@
+"""No view of the panel has a fault that axe knows: light and dark, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from tests.at_work import Gate
+from tests.browser.conftest import Complaints, new_server
+from tests.browser.panel import expect_live, expect_status, open_create, popup
+from tests.eventually import eventually
+from tests.server import Server
+
+AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1.min.js").read_text()
+RUN = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
+SIZES: tuple[ViewportSize, ...] = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+Faults = list[str]
+
+
+def faults_of(page: Page) -> Faults:
+    """What axe finds in each look; axe comes by the debugger, for the policy lets no script in."""
+    debugger = page.context.new_cdp_session(page)
+    debugger.send("Runtime.evaluate", {"expression": AXE})
+    found: Faults = []
+    for size in SIZES:
+        page.set_viewport_size(size)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(DRAWN)
+            asked = {"expression": RUN, "awaitPromise": True, "returnByValue": True}
+            answer = debugger.send("Runtime.evaluate", asked)
+            found += [f"{scheme} {size['width']}: {_said(each)}" for each in _value(answer)]
+    return found
+
+
+def _value(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    assert "exceptionDetails" not in answer, answer
+    value: list[dict[str, Any]] = answer["result"]["value"]
+    return value
+
+
+def _said(violation: dict[str, Any]) -> str:
+    where = [
+        f"{each['html'][:150]} {each.get('failureSummary', '')}" for each in violation["nodes"]
+    ]
+    return f"{violation['id']} ({violation['impact']}): {violation['help']}: {where[:3]}"
+
+
+def started(server: Server, handler: str, **asked: object) -> int:
+    return int(server.api("POST", "/jobs", {"handler": handler, **asked})["id"])
+
+
+def ended(server: Server, job_id: int) -> int:
+    """The job, once it has ended."""
+    eventually(lambda: server.api("GET", f"/jobs/{job_id}")["finished_at"], within=20, every=0.1)
+    return job_id
+
+
+def sign_in_page(page: Page, server: Server, gate: Gate) -> None:
+    """The sign-in page."""
+    page.context.clear_cookies()
+    page.goto("/login")
+
+
+def sign_in_page_with_an_error(page: Page, server: Server, gate: Gate) -> None:
+    """The sign-in page after a wrong password."""
+    sign_in_page(page, server, gate)
+    page.get_by_label("Email").fill("nobody@example.com")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def full_list(page: Page, server: Server, gate: Gate) -> None:
+    """A list with a job of each kind."""
+    ended(server, started(server, "failing"))
+    ended(server, started(server, "swift"))
+    started(server, "gated", params=gate.params())
+    page.goto("/jobs")
+    expect_live(page)
+
+
+def running_popup(page: Page, server: Server, gate: Gate) -> None:
+    """The popup of a job that runs."""
+    page.goto(f"/jobs/{started(server, 'gated', params=gate.params(tasks=60))}")
+    expect_status(popup(page), "IN_PROGRESS")
+    expect_live(page)
+
+
+def failed_popup(page: Page, server: Server, gate: Gate) -> None:
+    """The popup of a job that failed, with its failed task open."""
+    page.goto(f"/jobs/{ended(server, started(server, 'failing'))}?task=0")
+    expect(popup(page).get_by_text("Traceback")).to_be_visible()
+
+
+def finished_popup(page: Page, server: Server, gate: Gate) -> None:
+    """The popup of a job that is done, everything in it unfolded."""
+    asked = {"steps": 3, "seconds": 0}
+    page.goto(f"/jobs/{ended(server, started(server, 'example_job_handler', params=asked))}?task=1")
+    for fold in popup(page).locator("summary").all():
+        fold.click()
+
+
+def choice_of_handlers(page: Page, server: Server, gate: Gate) -> None:
+    """The first step of the create dialog."""
+    page.goto("/jobs/new")
+    expect(page.get_by_test_id("handler-choice")).to_be_visible()
+
+
+def create_form(page: Page, server: Server, gate: Gate) -> None:
+    """The second step, with every kind of field."""
+    page.goto("/jobs/new?handler=everything")
+    expect(page.get_by_test_id("create-form")).to_be_visible()
+
+
+def create_form_with_errors(page: Page, server: Server, gate: Gate) -> None:
+    """The second step, after what did not fit."""
+    page.goto("/jobs")
+    open_create(page, "everything").get_by_label("Count").fill("99")
+    page.get_by_test_id("create-submit").click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(2)
+
+
+def error_page(page: Page, server: Server, gate: Gate) -> None:
+    """A page that says what went wrong."""
+    page.goto("/jobs/987654")
+    expect(page.get_by_text("There is no job 987654")).to_be_visible()
+
+
+def menu(page: Page, server: Server, gate: Gate) -> None:
+    """The menu of the person who is signed in."""
+    page.goto("/jobs")
+    page.get_by_role("button", name="admin@example.com").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+VIEWS: list[Callable[[Page, Server, Gate], None]] = [
+    sign_in_page, sign_in_page_with_an_error, full_list, running_popup,
+    failed_popup, finished_popup, choice_of_handlers, create_form,
+    create_form_with_errors, error_page, menu,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
+def test_axe_finds_no_fault(
+    page: Page,
+    server: Server,
+    gate: Gate,
+    complaints: Complaints,
+    view: Callable[[Page, Server, Gate], None],
+) -> None:
+    complaints.expect("status of 4(01|04|22)")
+    view(page, server, gate)
+    assert faults_of(page) == []
+
+
+def test_axe_finds_no_fault_on_the_first_pages(page: Page, tmp_path: Path) -> None:
+    """A server to which nobody has come yet: its setup page, and then its empty list."""
+    fresh = new_server(tmp_path, ADMIN_EMAIL="", ADMIN_PASSWORD="")
+    fresh.start()
+    try:
+        page.goto(next(each for each in fresh.log.read_text().split() if "/setup/" in each))
+        assert faults_of(page) == []
+        page.get_by_label("Email").fill("first@example.com")
+        page.locator("#password").fill("correct horse battery")
+        page.locator("#repeat").fill("correct horse battery")
+        page.get_by_role("button").click()
+        expect(page.get_by_text("No jobs yet")).to_be_visible()
+        assert faults_of(page) == []
+    finally:
+        fresh.kill()
