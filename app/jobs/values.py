@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,11 @@ from app.jobs.errors import ValueNotStorable
 #: The longest message or traceback that is kept, in characters; the middle of longer ones goes.
 TEXT_LIMIT = 20_000
 
+#: Lists and objects within each other; more could be written, but not read everywhere.
+DEPTH = 200
+
+#: The code of a NUL character in a JSON text, unless its backslash is itself a character.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -28,14 +34,16 @@ def encode(value: Any, what: str, limit: int) -> str:
             "Decode the bytes that it came from with errors='replace'."
         ) from None
     except RecursionError:
-        raise ValueNotStorable(f"The {what} is nested too deeply, or contains itself.") from None
+        raise _too_deep(what) from None
     except (TypeError, ValueError) as error:
         raise ValueNotStorable(
             f"The {what} cannot be stored as JSON: {_reason(error)}. "
             "Use text, numbers, true, false, null, lists and objects with text keys."
         ) from None
     check_size(size, what, limit)
-    if "\\u0000" in text and "\0" in _texts(json.loads(text)):
+    if text.count("[") + text.count("{") > DEPTH and _depth(value) > DEPTH:
+        raise _too_deep(what)
+    if _NUL.search(text):
         raise ValueNotStorable(f"The {what} has a NUL character in it. Remove it before storing.")
     return text
 
@@ -116,15 +124,18 @@ def _reason(error: Exception) -> str:
     return str(error)[:200].rstrip(".") or type(error).__name__
 
 
-def _texts(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return "".join(_all_texts([*value.keys(), *value.values()]))
-    if isinstance(value, list):
-        return "".join(_all_texts(value))
-    return ""
+def _too_deep(what: str) -> ValueNotStorable:
+    return ValueNotStorable(f"The {what} is nested too deeply, or contains itself.")
 
 
-def _all_texts(values: Iterable[Any]) -> Iterable[str]:
-    return (_texts(each) for each in values)
+def _depth(value: Any) -> int:
+    """How many lists and objects lie within each other."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list | tuple)]:
+        depth += 1
+        level = [inner for each in level for inner in _parts(each)]
+    return depth
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
