@@ -90,8 +90,8 @@ def test_a_field_of_a_wrong_type_is_named(oscar: Visitor, body: object, field: s
 
 
 @pytest.mark.parametrize("body", ["[]", "7", '"x"', "null", "true"])
-def test_what_is_no_object_does_not_fit(oscar: Visitor, body: str) -> None:
-    refused(post(oscar, body), 422, "invalid")
+def test_what_is_no_object_is_no_request(oscar: Visitor, body: str) -> None:
+    refused(post(oscar, body), 400, "bad_request")
 
 
 @pytest.mark.parametrize(
