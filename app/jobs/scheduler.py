@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Database
+from app.db import Changes, Database
 from app.jobs.context import JobFacts
 from app.jobs.executor import Pool, Work
 from app.jobs.journal import Journal
@@ -91,6 +91,8 @@ class Scheduler:
         self._search = Every(SEARCH_SECONDS)
         self._clean = Every(CLEAN_SECONDS)
         self._look = Every(LOOK_SECONDS)
+        self._changes = Changes(database)
+        self._owes_a_look = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
         self._fenced = 0  # the incarnation that was taken for dead last
@@ -129,6 +131,7 @@ class Scheduler:
 
     def _run(self) -> None:
         while not self._stop_asked.is_set():
+            self._owes_a_look = self._owes_a_look or self._wake.is_set()
             self._wake.clear()
             try:
                 self._turn()
@@ -142,6 +145,7 @@ class Scheduler:
             self._wake.wait(self._poll)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
+        self._changes.close()
 
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
@@ -149,12 +153,17 @@ class Scheduler:
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
             return
+        # The poll is for what other processes did; mostly they did nothing.
+        if not (self._owes_a_look or self._pool.load or self._changes.have_come()):
+            return
+        self._owes_a_look = True  # until it is done: what fails on the way is done again
         room = self._room()
         if not room and not self._look.is_due():
             return
         order = self._plan(room)
         if order:
             self._carry_out(order)
+        self._owes_a_look = False
 
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""
@@ -169,7 +178,7 @@ class Scheduler:
             for returned in self._worker.bury_the_dead():
                 log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
                 self._announce(returned.job_ids)
-            self._suspects = True
+            self._suspects = self._owes_a_look = True
         if self._clean.is_due():
             creating.remove_abandoned(self._database)
 
