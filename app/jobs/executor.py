@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from app.jobs.context import JobFacts, Task
-from app.jobs.errors import EngineStopped, JobsError, TaskLost
+from app.jobs.errors import JobsError
 from app.jobs.journal import Journal
 from app.jobs.registry import Handler
 from app.jobs.states import TaskStatus
@@ -45,9 +45,28 @@ class Executor:
         self._limit = limit
         self._within = within
 
-    def prepare(self, work: Work, lost: threading.Event) -> Task:
-        """Make the task as the handler will see it; `lost` is set when it is ours no more."""
-        return Task(
+    def execute(self, work: Work, lost: threading.Event) -> None:
+        """Run a task and hand its outcome over; never raises for what a handler does.
+
+        `lost` is set when the task is ours no more.
+        """
+        claim = work.claim
+        outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
+        outcome.started_at = moment()
+        try:
+            outcome.result = self._result(work, lost)
+            outcome.status = TaskStatus.DONE
+        except BaseException as error:
+            if lost.is_set():
+                return  # what it raises then tells of the loss, not of the task
+            _fail(outcome, error)
+        outcome.finished_at = moment()
+        # Refused: it belongs to others now, or has failed already, or nothing is written any more.
+        with contextlib.suppress(JobsError):
+            self._journal.hand_over(outcome)
+
+    def _result(self, work: Work, lost: threading.Event) -> str | None:
+        task = Task(
             work.claim,
             work.facts,
             worker_id=work.worker_id,
@@ -55,29 +74,16 @@ class Executor:
             limit=self._limit,
             lost=lost,
         )
-
-    def execute(self, work: Work, task: Task) -> None:
-        """Run a task and hand its outcome over; never raises for what a handler does."""
-        outcome = task.writes()
-        outcome.started_at = moment()
-        try:
-            with self._within():
-                result = work.handler.run(task)
-            outcome.result = None if result is None else encode(result, "result", self._limit)
-            outcome.status = TaskStatus.DONE
-        except (TaskLost, EngineStopped):
-            return
-        except BaseException as error:
-            _fail(outcome, error)
-        outcome.finished_at = moment()
-        # Refused: it belongs to others now, or has failed already, or nothing is written any more.
-        with contextlib.suppress(JobsError):
-            self._journal.hand_over(outcome)
+        with self._within():
+            result = work.handler.run(task)
+        return None if result is None else encode(result, "result", self._limit)
 
 
 def _fail(outcome: TaskWrites, error: BaseException) -> None:
-    # The first frame is the executor's own: it tells the author of a handler nothing.
-    frames = error.__traceback__ and error.__traceback__.tb_next
+    # The first frames are the executor's own: they tell the author of a handler nothing.
+    frames = error.__traceback__
+    while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
     outcome.status = TaskStatus.FAILED
     outcome.error = storable_text(_sentence(error))
     outcome.traceback = storable_text("".join(_format(error, frames)))
@@ -111,7 +117,7 @@ class Pool:
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lost = threading.Event()  # of all tasks that are claimed now
         # By claim, not by task: after a loss, another claim of the same task may be in hand, too.
-        self._waiting: dict[Work, int] = {}
+        self._waiting: dict[Work, threading.Event] = {}
         self._in_hand: set[Work] = set()
         #: Tasks that have ended here since the start.
         self.ended = 0
@@ -131,7 +137,7 @@ class Pool:
         """Queue claimed tasks for the next free threads."""
         for work in works:
             self._in_hand.add(work)
-            self._waiting[work] = work.claim.id
+            self._waiting[work] = self._lost
             self._queue.put(work)
 
     @property
@@ -146,7 +152,7 @@ class Pool:
 
     def take_back(self) -> list[int]:
         """Take back the tasks that no thread has begun, and return their ids."""
-        taken = [work for work in list(self._waiting) if self._waiting.pop(work, None)]
+        taken = [each for each in list(self._waiting) if self._waiting.pop(each, None) is not None]
         self._in_hand.difference_update(taken)
         return [work.claim.id for work in taken]
 
@@ -159,17 +165,17 @@ class Pool:
     def _serve(self, slot: int) -> None:
         while work := self._queue.get():
             # Work that is not among the waiting any more was taken back meanwhile.
-            if self._waiting.pop(work, None):
-                self._run(slot, work)
+            lost = self._waiting.pop(work, None)
+            if lost is not None:
+                self._run(slot, work, lost)
 
-    def _run(self, slot: int, work: Work) -> None:
-        task_id = work.claim.id
+    def _run(self, slot: int, work: Work, lost: threading.Event) -> None:
         try:
-            task = self._executor.prepare(work, self._lost)
-            self._worker.runs(slot, task_id)
-            self._executor.execute(work, task)
+            self._worker.runs(slot, work.claim.id)
+            self._executor.execute(work, lost)
         except Exception:
-            log.exception("The engine failed to run task %s.", task_id)
+            # A thread of the pool outlives whatever it is; a restart returns the task.
+            log.exception("The engine failed to run task %s.", work.claim.id)
         finally:
             self._worker.runs(slot, 0)
             self._in_hand.discard(work)

@@ -127,8 +127,9 @@ class Worker:
 
     def runs(self, slot: int, task_id: int) -> None:
         """Note which task a thread of the pool runs now; 0 is none."""
-        if self._mark:
-            self._mark.runs(slot, task_id)
+        mark = self._mark  # another thread may take it away between two looks
+        if mark:
+            mark.runs(slot, task_id)
 
     def bury_the_dead(self) -> list[keeping.Returned]:
         """Mark workers dead whose process is gone or whose lease is over; return what came back."""
