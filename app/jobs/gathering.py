@@ -7,7 +7,6 @@ second one a state rests for a moment after it was set: a change may follow that
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +34,11 @@ class Ticket:
     def task_id(self) -> int:
         """Whose change it is."""
         return self.writes.task_id
+
+    def make_again(self) -> None:
+        """Make the change anew, on the newest state; for one that nobody waits for."""
+        assert self.again
+        self.again()
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ class Gathering:
         # Tasks that still run although they have failed: the database refused what they said.
         self._refused: dict[int, str] = {}
         #: Lost changes that nobody waits for.
-        self.lost: deque[Ticket] = deque()
+        self.lost: dict[Ticket, None] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -240,7 +244,7 @@ class Gathering:
             if ticket.again is None:
                 ticket.stored = False
             else:
-                self.lost.append(ticket)
+                self.lost[ticket] = None
 
     def _keep_back(self, writes: TaskWrites | None) -> None:
         if writes:

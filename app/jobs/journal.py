@@ -295,20 +295,18 @@ class Journal:
         """Make lost changes again that nobody waits for."""
         while ticket := self._next_lost():
             try:
-                if ticket.again:
-                    ticket.again()
+                ticket.make_again()
             except (TaskLost, JobNotFound):
                 pass  # There is no state to change any more; what else was said goes on.
             except ValueNotStorable as error:
                 with self._changed:
                     self._gathering.fail_claim(ticket.writes, str(error))
             with self._changed:
-                if self._next_lost() is ticket:
-                    self._gathering.lost.popleft()
+                self._gathering.lost.pop(ticket, None)
 
     def _next_lost(self) -> Ticket | None:
         with self._changed:
-            return self._gathering.lost[0] if self._gathering.lost else None
+            return next(iter(self._gathering.lost), None)
 
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""

@@ -60,10 +60,6 @@ class Every:
         self._next = time.monotonic() + self._seconds
         return True
 
-    def now(self) -> None:
-        """Be due at the next question."""
-        self._next = 0.0
-
 
 class Scheduler:
     """Decides for one process. Its thread owns its data; others only hint that it should look."""
@@ -126,8 +122,7 @@ class Scheduler:
         """Claim nothing more; returns when the last claim is over."""
         self._stop_asked.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         while not self._stop_asked.is_set():
