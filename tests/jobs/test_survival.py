@@ -1,0 +1,202 @@
+"""Threads of the core outlive whatever happens in them: without them nothing would run."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from app.db import Database
+from app.jobs import Handler, JobStatus
+from app.jobs.errors import EngineStopped, TaskLost
+from app.jobs.executor import Executor
+from app.jobs.journal import Journal
+from app.jobs.scheduler import Scheduler
+from app.jobs.store import claiming, recording
+from app.jobs.store.recording import JobState, TaskWrites
+from app.jobs.worker import death_of
+from tests.eventually import eventually
+from tests.jobs.conftest import Engines
+from tests.jobs.looking import blank, done, ended, sql
+
+WORK = Handler(name="work", run=lambda task: task.id, parallel_limit=None, concurrency_limit=None)
+
+
+class Once:
+    """Raise once, then do what was there before."""
+
+    def __init__(self, real: Any, error: Exception) -> None:
+        self._real, self._errors = real, [error]
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if self._errors:
+            raise self._errors.pop()
+        return self._real(*args, **named)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("no memory"), IntegrityError("x", {}, Exception("odd"))], ids=repr
+)
+def test_the_journal_tries_again_and_says_so(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(recording, "write_group", Once(recording.write_group, error))
+    engine = engines(WORK)
+    done(engine, engine.start_new_job("x", None, blank(5), "work"))
+    assert engine.trouble is None
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("odd"), IntegrityError("x", {}, Exception("odd"))], ids=repr
+)
+def test_the_scheduler_tries_again(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(claiming, "claim", Once(claiming.claim, error))
+    engine = engines(WORK)
+    done(engine, engine.start_new_job("x", None, blank(5), "work"))
+
+
+def test_what_was_claimed_is_read_whatever_it_takes(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = IntegrityError("x", {}, Exception("disk I/O error"))
+    monkeypatch.setattr(claiming, "claimed", Once(claiming.claimed, error))
+    engine = engines(WORK)
+    job_id = engine.start_new_job("x", None, blank(5), "work")
+    done(engine, job_id)
+    assert {task.attempt for task in engine.tasks(job_id, limit=9)} == {1}
+
+
+def test_a_stop_does_not_wait_for_claims_that_cannot_be_read(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def broken(*_: object) -> None:
+        asked.append(1)
+        raise IntegrityError("x", {}, Exception("disk I/O error"))
+
+    engine = engines(WORK)
+    with monkeypatch.context() as patch:
+        patch.setattr(claiming, "claimed", broken)
+        job_id = engine.start_new_job("x", None, blank(5), "work")
+        eventually(lambda: asked)
+        engine.stop()
+    assert engine.job(job_id).scheduled == 5
+    engine.run()
+    done(engine, job_id)
+
+
+def test_a_thread_of_the_pool_goes_on_with_the_next_task(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, errors = Executor.execute, [RuntimeError("odd")]
+
+    def execute(*args: Any) -> None:
+        if errors:
+            raise errors.pop()
+        really(*args)
+
+    monkeypatch.setattr(Executor, "execute", execute)
+    engine = engines(WORK, threads=1)
+    job_id = engine.start_new_job("x", None, blank(3), "work")
+    eventually(lambda: engine.job(job_id).done == 2)
+    assert engine.job(job_id).in_progress == 1
+    engine.stop()
+    engine.run()
+    done(engine, job_id)
+
+
+def test_a_task_whose_stored_state_is_broken_fails(engines: Engines) -> None:
+    engine = engines(WORK, runs=False)
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    sql(engine.database, "UPDATE task SET state = '{broken'")
+    engine.run()
+    eventually(lambda: sql(engine.database, "SELECT status FROM task") == [("FAILED",)])
+    sql(engine.database, "UPDATE task SET state = '{}'")
+    assert ended(engine, job_id).status == JobStatus.DONE_WITH_ERRORS
+    assert "JSONDecodeError" in (engine.task(job_id, 0).error or "")
+
+
+def test_whoever_watches_and_fails_harms_nobody(engines: Engines) -> None:
+    heard: list[int] = []
+
+    def fails(job_ids: Collection[int]) -> None:
+        heard.extend(job_ids)
+        raise RuntimeError("odd")
+
+    engine = engines(WORK)
+    with engine.bus.watching(fails):
+        job_id = engine.start_new_job("x", None, blank(5), "work")
+        done(engine, job_id)
+    assert set(heard) == {job_id}
+    engine.bus.announce([])
+    count = len(heard)
+    done(engine, engine.start_new_job("y", None, blank(5), "work"))
+    assert len(heard) == count
+
+
+def test_a_mark_that_was_never_finished_blames_nobody(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(b"\0" * 7)
+    death = death_of(tmp_path, "short")
+    assert death is not None
+    assert death.ran == ()
+    assert death_of(tmp_path, "missing") is None
+    assert struct.calcsize("=qq") == 16
+
+
+def test_many_jobs_at_once_do_not_fill_the_memory(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.scheduler.MOST_FACTS", 3)
+    engine = engines(WORK)
+    jobs = [engine.start_new_job("x", None, blank(3), "work") for _ in range(20)]
+    for job_id in jobs:
+        done(engine, job_id)
+    assert engine._running
+    assert isinstance(engine._running._scheduler, Scheduler)
+    assert len(engine._running._scheduler._facts) < 20
+
+
+@pytest.fixture
+def silent(database: Database) -> Journal:
+    """A journal without a thread: what is handed over stays where it is."""
+    journal = Journal(database, lambda _: None)
+    journal._worker_id = 1
+    return journal
+
+
+def test_a_journal_that_has_ended_takes_nothing_more(silent: Journal) -> None:
+    claim = TaskWrites(1, 1, 1, 1)
+    ticket = silent.offer_job_state(JobState(1, 0, "{}"), '{"a":1}', claim, None)
+    assert ticket
+    silent.stop(0)
+    with pytest.raises(EngineStopped):
+        silent.await_ticket(ticket)
+    with pytest.raises(EngineStopped):
+        silent.hand_over(claim)
+    with pytest.raises(EngineStopped):
+        silent.flush(claim)
+
+
+def test_a_change_made_from_what_is_no_longer_the_newest_is_not_taken(silent: Journal) -> None:
+    claim, seen = TaskWrites(1, 1, 1, 1), JobState(1, 0, "{}")
+    assert silent.offer_job_state(seen, '{"a":1}', claim, None)
+    assert silent.offer_job_state(seen, '{"a":2}', claim, None) is None
+    assert silent.newest_job_state(1).state == '{"a":1}'
+    silent.write_for(0)
+    with pytest.raises(TaskLost):
+        silent.hand_over(claim)
+    silent.stop(5)
+
+
+def test_a_task_knows_its_id(engines: Engines) -> None:
+    engine = engines(WORK)
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    done(engine, job_id)
+    assert engine.task(job_id, 0).result == engine.task(job_id, 0).id
