@@ -20,13 +20,16 @@ FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 def test_running_tasks_end_and_the_others_wait_for_the_next_worker(
     engines: Engines, gate: threading.Event
 ) -> None:
+    begun: list[int] = []
+
     def body(task: Task) -> int:
+        begun.append(task.index)
         assert gate.wait(20)
         return task.attempt
 
     engine = engines(Handler(name="work", run=body, **FREE))
     job_id = engine.start_new_job("x", None, blank(30), "work")
-    running(engine, job_id, 4)
+    eventually(lambda: len(begun) == 4)
     engine.begin_stop()
     gate.set()
     engine.stop()
