@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import Any
 
+from gunicorn.workers import gthread
+
 from app.config import Settings
 
 settings = Settings.from_environment()
@@ -28,6 +30,8 @@ threads = settings.web_threads
 graceful_timeout = int(settings.grace_seconds) + 5
 timeout = 60
 keepalive = 5
+# Browsers keep idle connections; a stop would wait two seconds for what may come on them.
+gthread.STOP_KEEPALIVE_LINGER = 0.2
 control_socket_disable = True
 
 QUIET = ("/static/", "/healthz", "/readyz", "/live", "/setup/")
