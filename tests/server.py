@@ -143,6 +143,12 @@ class Server:
             raise AssertionError(f"{asked.full_url}: {error.code} {said}") from None
 
 
+def server_without_demo(folder: Path, **settings: object) -> Server:
+    """A server with the demo's superadmin and handlers of the tests, but no jobs of the demo."""
+    known = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
+    return Server(folder, **known | {"HANDLERS": "tests.outside"} | settings)
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
 
-from app.users.setup import DEMO_EMAIL, DEMO_PASSWORD
 from tests.at_work import Gate
-from tests.server import Server
+from tests.server import Server, server_without_demo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "google-chrome"
 QUIET = [
@@ -33,16 +32,10 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": QUIET}
 
 
-def new_server(folder: Any, **settings: object) -> Server:
-    """A server with handlers of the tests and one superadmin."""
-    known = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
-    return Server(folder, **{"HANDLERS": "tests.outside", "RATE_LIMIT": 0} | known | settings)
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server that most tests share."""
-    server = new_server(tmp_path_factory.mktemp("server"))
+    server = server_without_demo(tmp_path_factory.mktemp("server"))
     server.start()
     server.sign_in()
     yield server

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.at_work import Gate
-from tests.browser.conftest import Complaints, new_server
+from tests.browser.conftest import Complaints
 from tests.browser.panel import expect_live, expect_status, open_create, popup
 from tests.eventually import eventually
-from tests.server import Server
+from tests.server import Server, server_without_demo
 
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1.min.js").read_text()
 RUN = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
@@ -163,7 +163,7 @@ def test_axe_finds_no_fault(
 
 def test_axe_finds_no_fault_on_the_first_pages(page: Page, tmp_path: Path) -> None:
     """A server to which nobody has come yet: its setup page, and then its empty list."""
-    fresh = new_server(tmp_path, ADMIN_EMAIL="", ADMIN_PASSWORD="")
+    fresh = server_without_demo(tmp_path, ADMIN_EMAIL="", ADMIN_PASSWORD="")
     fresh.start()
     try:
         page.goto(next(each for each in fresh.log.read_text().split() if "/setup/" in each))

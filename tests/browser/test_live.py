@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.at_work import Gate
-from tests.browser.conftest import Complaints, new_server
+from tests.browser.conftest import Complaints
 from tests.browser.panel import expect_live, expect_progress, expect_status, popup, row
-from tests.server import Server
+from tests.server import Server, server_without_demo
 
 
 def start(server: Server, handler: str, name: str, **params: object) -> int:
@@ -92,7 +92,7 @@ def sign_in(page: Page) -> None:
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A server that may be killed."""
-    server = new_server(tmp_path, GRACE_SECONDS=1)
+    server = server_without_demo(tmp_path, GRACE_SECONDS=1)
     server.start()
     server.sign_in()
     yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -14,13 +15,13 @@ from typing import Any
 import pytest
 import websocket
 
-from tests.server import ROOT, Server
+from tests.server import ROOT, Server, server_without_demo
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that leave it as it was; places for two sockets."""
-    server = Server(tmp_path_factory.mktemp("server"), HANDLERS="tests.outside", WEB_THREADS=26)
+    server = server_without_demo(tmp_path_factory.mktemp("server"), WEB_THREADS=26)
     server.start()
     server.sign_in()
     yield server
@@ -30,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A server of the test's own, to be stopped and killed."""
-    server = Server(tmp_path, HANDLERS="tests.outside")
+    server = server_without_demo(tmp_path)
     server.start()
     server.sign_in()
     yield server
@@ -126,6 +127,17 @@ def test_twenty_sockets_leave_pages_fast_and_a_stop_takes_under_two_seconds(
     assert own_server.stop() == 0
     took = time.monotonic() - begun
     assert {closing_code(each) for each in sockets} == {1012}
+    assert took < 2, f"{took:.2f} s"
+
+
+def test_a_browsers_idle_connection_does_not_hold_up_a_stop(own_server: Server) -> None:
+    idle = http.client.HTTPConnection(own_server.url.removeprefix("http://"))
+    idle.request("GET", "/healthz")
+    idle.getresponse().read()
+    begun = time.monotonic()
+    assert own_server.stop() == 0
+    took = time.monotonic() - begun
+    idle.close()
     assert took < 2, f"{took:.2f} s"
 
 
