@@ -22,7 +22,7 @@ from app.jobs.store import creating, keeping
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.locking import locked
-from tests.jobs.looking import blank, done, recounted, running, sql
+from tests.jobs.looking import blank, done, recounted, sql
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 WORK = Handler(name="work", run=lambda task: task.index, **FREE)
@@ -131,10 +131,12 @@ def test_11_a_backup_of_the_database_has_the_tasks_too(engines: Engines, tmp_pat
 def test_12_deleting_a_running_job_stops_nothing_else(
     engines: Engines, gate: threading.Event
 ) -> None:
+    begun: list[int] = []
     heard: list[str] = []
 
     def body(task: Task) -> None:
         if task.job.name == "deleted":
+            begun.append(task.index)
             assert gate.wait(20)
             task.set_state_field("a", 1)
             task.log("gone")
@@ -145,7 +147,7 @@ def test_12_deleting_a_running_job_stops_nothing_else(
 
     engine = engines(Handler(name="work", run=body, **FREE))
     job_id = engine.start_new_job("deleted", None, blank(9), "work")
-    running(engine, job_id, 4)
+    eventually(lambda: len(begun) == 4)
     sql(engine.database, "DELETE FROM job WHERE id = :id", id=job_id)
     gate.set()
     eventually(lambda: heard)

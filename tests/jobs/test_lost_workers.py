@@ -13,7 +13,7 @@ from app.jobs import Engine, Handler, Task, TaskLost, TaskStatus
 from app.jobs.store import keeping
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.looking import blank, done, recounted, running, sql
+from tests.jobs.looking import blank, done, recounted, sql
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
@@ -56,7 +56,7 @@ def test_a_lost_task_hears_of_it_at_its_next_call_and_records_nothing(
 
     engine = engines(Handler(name="work", run=body), heartbeat_seconds=0.05)
     job_id = engine.start_new_job("x", None, blank(1), "work")
-    running(engine, job_id, 1)
+    eventually(lambda: heard == ["first"])
     bury_all(engine.database)
     job = done(engine, job_id)
     gate.set()
@@ -75,7 +75,7 @@ def test_a_task_that_sleeps_wakes_up_when_it_is_lost(engines: Engines) -> None:
 
     engine = engines(Handler(name="work", run=body), heartbeat_seconds=0.05)
     job_id = engine.start_new_job("x", None, blank(1), "work")
-    running(engine, job_id, 1)
+    eventually(lambda: tries)
     bury_all(engine.database)
     done(engine, job_id)
     assert len(living(engine.database)) == 1
@@ -133,8 +133,10 @@ def test_nothing_is_counted_twice_however_often_a_worker_is_buried(
 
 def test_a_flush_under_way_ends_when_the_worker_is_lost(engines: Engines) -> None:
     heard: list[str] = []
+    begun: list[int] = []
 
     def body(task: Task) -> None:
+        begun.append(task.index)
         try:
             while not heard:
                 task.set_state_field("n", 1)
@@ -145,7 +147,7 @@ def test_a_flush_under_way_ends_when_the_worker_is_lost(engines: Engines) -> Non
 
     engine = engines(Handler(name="work", run=body, **FREE), heartbeat_seconds=0.05)
     job_id = engine.start_new_job("x", None, blank(3), "work")
-    running(engine, job_id, 3)
+    eventually(lambda: len(begun) == 3)
     bury_all(engine.database)
     done(engine, job_id)
     assert "lost" in heard

@@ -75,7 +75,10 @@ def test_a_handler_that_will_not_end_cannot_write_any_more(
 ) -> None:
     heard: list[BaseException] = []
 
+    begun = threading.Event()
+
     def body(task: Task) -> None:
+        begun.set()
         assert gate.wait(20)
         calls: list[Callable[[], None]] = [lambda: task.set_state_field("late", 1), task.flush]
         for call in calls:
@@ -87,7 +90,7 @@ def test_a_handler_that_will_not_end_cannot_write_any_more(
 
     engine = engines(Handler(name="work", run=body), grace_seconds=0.1)
     job_id = engine.start_new_job("x", None, blank(1), "work")
-    running(engine, job_id, 1)
+    assert begun.wait(20)
     engine.stop()
     gate.set()
     eventually(lambda: len(heard) == 2)
