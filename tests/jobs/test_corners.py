@@ -1,0 +1,163 @@
+"""Corners of the core that only a rare order of events reaches."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.db import Database
+from app.jobs import Engine, Handler, Task, TaskStatus
+from app.jobs.errors import CreationInterrupted
+from app.jobs.gathering import Gathering
+from app.jobs.store import creating, keeping, recording
+from app.jobs.store.recording import JobState, TaskWrites
+from tests.eventually import eventually
+from tests.jobs.conftest import Engines
+from tests.jobs.locking import locked
+from tests.jobs.looking import blank, done, sql
+
+
+def claim(task_id: int = 1) -> TaskWrites:
+    return TaskWrites(1, task_id, 1, 1)
+
+
+def said(state: str, task_id: int = 1) -> TaskWrites:
+    writes = claim(task_id)
+    writes.state = state
+    return writes
+
+
+@pytest.fixture
+def gathering() -> Gathering:
+    return Gathering()
+
+
+def test_what_is_said_while_a_change_is_made_waits_for_that_change(gathering: Gathering) -> None:
+    gathering.add_state(said("marked"), now=0.0)
+    gathering.hold(1)
+    gathering.add_state(said("later"), now=0.0)
+    assert gathering.rest(9.0) is None
+    assert gathering.offer(JobState(1, 0, "{}"), '{"sum":1}', claim(), None)
+    group = gathering.take(1, now=9.0)
+    assert group.writes[1].state == "later"
+    assert group.job_states == [JobState(1, 0, '{"sum":1}')]
+
+
+def test_a_refused_change_takes_along_what_is_kept_back(gathering: Gathering) -> None:
+    gathering.add(said("marked"))
+    gathering.hold(1)
+    ticket = gathering.offer(JobState(1, 0, "{}"), '{"bad":1}', claim(), again=print)
+    assert ticket
+    group = gathering.take(1, now=9.0)
+    assert group.writes == {}
+    gathering.fail(group, {1: "no such thing"})
+    assert group.writes[1].status == "FAILED"
+    assert (ticket.refused, group.job_states) == ("no such thing", [])
+
+
+def test_a_state_rests_a_moment_and_no_longer_however_often_it_is_set(
+    gathering: Gathering,
+) -> None:
+    gathering.add_state(said("a"), now=0.0)
+    assert gathering.rest(0.0) == pytest.approx(0.025)
+    gathering.add_state(said("b"), now=0.02)
+    gathering.add_state(said("c"), now=0.04)
+    assert gathering.rest(0.04) == pytest.approx(0.005)
+    assert gathering.take(1, now=0.04).writes == {}
+    assert gathering.take(1, now=0.05).writes[1].state == "c"
+
+
+def test_a_job_removed_just_before_its_last_chunk_is_not_shown(database: Database) -> None:
+    with database.writing() as connection, pytest.raises(CreationInterrupted):
+        creating._show(connection, 77, 5)
+
+
+def test_a_worker_retires_once(database: Database) -> None:
+    worker = keeping.NewWorker(host="here", pid=1, mark="m", handlers=[], lease=60)
+    with database.writing() as connection:
+        worker_id = keeping.register(connection, worker)
+    keeping.retire(database, worker_id)
+    keeping.retire(database, worker_id)
+    assert sql(database, "SELECT alive FROM worker") == [(0,)]
+
+
+def test_a_look_for_what_is_refused_writes_nothing_and_minds_nobody(database: Database) -> None:
+    worker = keeping.NewWorker(host="here", pid=1, mark="m", handlers=[], lease=60)
+    with database.writing() as connection:
+        worker_id = keeping.register(connection, worker)
+    moved = [JobState(77, 0, "{}")]
+    assert recording.refusal(database, worker_id, [claim()]) is None
+    assert recording.refusal(database, worker_id, [], moved) is None
+
+
+def test_a_locked_database_is_not_taken_for_a_refusal(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.05)
+    other = Database(str(database.url))
+    with locked(database), pytest.raises(Exception, match="locked"):
+        recording.refusal(other, 1, [claim()])
+    other.dispose()
+
+
+def test_a_suspect_waits_until_nobody_would_die_with_it(
+    engines: Engines, gate: threading.Event
+) -> None:
+    ran: list[str] = []
+
+    def body(task: Task) -> None:
+        if task.job.name == "slow":
+            ran.append("slow")
+            assert gate.wait(20)
+        ran.append(task.job.name)
+
+    work = Handler(name="work", run=body, parallel_limit=None, concurrency_limit=None)
+    engine = engines(work)
+    slow = engine.start_new_job("slow", None, blank(1), "work")
+    eventually(lambda: ran)
+    put_a_suspect_beside(engine)
+    suspect = eventually(lambda: [job for job in engine.jobs() if job.name == "suspect"])[0].id
+    eventually(lambda: not engine.task(suspect, 0).attempts)
+    gate.set()
+    done(engine, slow)
+    done(engine, suspect)
+    assert ran == ["slow", "slow", "suspect"]
+
+
+def put_a_suspect_beside(engine: Engine) -> None:
+    """Put a job with a task that has killed two workers beside what runs."""
+    job_id = engine.start_new_job("suspect", None, blank(1), "work", auto_start=False)
+    sql(
+        engine.database,
+        "UPDATE task SET crashes = 2 WHERE job_id = :id AND status = :status",
+        id=job_id,
+        status=TaskStatus.SCHEDULED,
+    )
+    sql(engine.database, "UPDATE job SET held = false WHERE id = :id", id=job_id)
+
+
+def test_what_cannot_be_handed_back_at_once_is_handed_back_at_the_end(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.05)
+    begun: list[int] = []
+
+    def body(task: Task) -> None:
+        begun.append(task.index)
+        assert gate.wait(20)
+
+    engine = engines(
+        Handler(name="work", run=body, parallel_limit=None), threads=1, poll_seconds=30
+    )
+    job_id = engine.start_new_job("x", None, blank(30), "work")
+    eventually(lambda: begun)
+    assert engine._running
+    pool = engine._running._pool
+    with locked(engine.database):
+        monkeypatch.setattr(pool, "take_back", lambda: [1, 2])
+        engine.begin_stop()
+    monkeypatch.undo()
+    gate.set()
+    engine.stop()
+    assert engine.job(job_id).in_progress == 0
