@@ -89,22 +89,20 @@ class TaskUpdates:
 
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
-        job_for(self._engine, person, self._job_id)
-        messages, first, end = [], self._first, self._first + self._limit
-        newest = self._version
-        while first < end:
-            limit = min(ROWS, end - first)
+        job = job_for(self._engine, person, self._job_id)
+        messages, end = [], min(self._first + self._limit, job.total)
+        for first in range(self._first, end, ROWS):
             rows = self._engine.tasks(
-                self._job_id, first=first, limit=limit, before=None, newer_than=self._version
+                self._job_id,
+                first=first,
+                before=min(first + ROWS, end),
+                limit=ROWS,
+                newer_than=self._version,
             )
-            rows = [row for row in rows if row.index < end]
             if rows:
                 messages.append({"data": [task_message(row) for row in rows]})
-                newest = max(newest, *(row.version for row in rows))
-            if len(rows) < limit:
-                break
-            first = rows[-1].index + 1
-        self._version = max(newest, 0)
+        # The job's, read before its tasks: one that changed while others were read is told again.
+        self._version = job.version
         return messages
 
 
