@@ -77,7 +77,8 @@ class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
 
     def messages(self) -> Iterator[str | bytes]:
         """What has arrived; raise ConnectionClosed when nothing will any more."""
-        while self.input_buffer:
+        # No more than there are now: who never stops talking must still be told, and be stopped.
+        for _ in range(len(self.input_buffer)):
             yield self.input_buffer.pop(0)
         if not self.connected:
             raise ConnectionClosed(self.close_reason, self.close_message)
