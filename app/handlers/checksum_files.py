@@ -29,6 +29,10 @@ class OutsideOfTheFolder(Exception):
     """A task names a file that does not lie under the job's folder."""
 
 
+class NotAFile(Exception):
+    """A task names a pipe or a device: reading it might never end."""
+
+
 def _roots(info: ValidationInfo) -> tuple[Path, ...]:
     """Where the person who asks may read."""
     asked: dict[str, Any] = info.context or {}
@@ -78,6 +82,8 @@ def checksum_files(task: Task) -> None:
     path = task.state["path"]
     if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(task.job.params.folder)):
         raise OutsideOfTheFolder(f"{path} is not under {task.job.params.folder}")
+    if not Path(path).is_file() and Path(path).exists():
+        raise NotAFile(f"{path} is neither a file nor a link to one")
     begun = time.perf_counter()
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
