@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -23,7 +23,7 @@ from app.jobs import (
     TaskStatus,
 )
 from app.jobs.errors import JobNotFound, UnknownHandler
-from app.users.permissions import HasRole, demand, refusal
+from app.users.permissions import HasRole, demand, may, refusal
 from app.web import components
 
 PAGE = 50
@@ -46,6 +46,7 @@ class JobsPage:
     next: str | None
     previous: str | None
     query: str
+    may_start: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,6 @@ class TasksPage:
     status: str | None
     next: str | None
     previous: str | None
-    first: int
     query: str
 
 
@@ -102,7 +102,6 @@ class Create:
     form: Form | None = None
     name: str = ""
     preview: Preview | None = None
-    errors: list[str] = field(default_factory=list)
 
 
 def hidden_handlers(engine: Engine, person: HasRole) -> frozenset[str]:
@@ -167,6 +166,7 @@ def jobs_page(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> Jobs
         next=_query(**kept, after=rows[-1].id) if older and rows else None,
         previous=_query(**kept, before=rows[0].id) if newer and rows else None,
         query=_query(**kept, after=after, before=before),
+        may_start=may(person, "start"),
     )
 
 
@@ -216,7 +216,6 @@ def tasks_page(engine: Engine, job: JobDetail, asked: Mapping[str, str]) -> Task
         status=status,
         next=_query(tasks=status, after=_mark(rows[-1])) if has_next and rows else None,
         previous=_query(tasks=status, before=_mark(rows[0])) if has_previous and rows else None,
-        first=rows[0].index if rows else 0,
         query=_query(
             tasks=status,
             after=asked.get("after") if after else None,

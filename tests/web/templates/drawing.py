@@ -64,7 +64,7 @@ def task(**given: Any) -> SimpleNamespace:
 
 def tasks(*rows: SimpleNamespace, status: str | None = None) -> SimpleNamespace:
     return SimpleNamespace(
-        rows=rows, status=status, next="after=o1", previous=None, first=0, query="tasks=DONE"
+        rows=rows, status=status, next="after=o1", previous=None, query="tasks=DONE"
     )
 
 
@@ -91,6 +91,7 @@ def index(**given: Any) -> str:
         "next": None,
         "previous": None,
         "query": "",
+        "may_start": True,
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None)

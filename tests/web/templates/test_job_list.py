@@ -34,4 +34,4 @@ def test_a_viewer_sees_why_nothing_can_be_created(app: Flask) -> None:
     app.jinja_env.globals["current_user"] = SimpleNamespace(
         email="vera@example.com", role="viewer", is_authenticated=True
     )
-    assert "A viewer may not start jobs." in index(rows=[])
+    assert "A viewer may not start jobs." in index(rows=[], may_start=False)
