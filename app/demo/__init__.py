@@ -22,8 +22,16 @@ def fill(engine: Engine, started_by: int | None) -> None:
     start("example_job_handler", "Example job", steps=6, seconds=0.2)
     start("checksum_files", "Checksums of the shared folder", folder=str(folder))
     start("send_newsletter", "Summer newsletter", subject="Summer is here", customers=60, pace=0.02)
-    start("send_newsletter", "Autumn newsletter", subject="Autumn offers", customers=1_200, pace=2)
-    start("send_newsletter", "Winter newsletter", subject="Winter is coming", customers=800, pace=2)
+    start(
+        "send_newsletter", "Autumn newsletter", subject="Autumn offers", customers=4_000, pace=0.5
+    )
+    start(
+        "send_newsletter",
+        "Winter newsletter",
+        subject="Winter is coming",
+        customers=2_500,
+        pace=0.5,
+    )
 
 
 def _some_files(folder: Path) -> Path:
