@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
 from app.jobs.errors import CreationInterrupted
-from app.jobs.gathering import Gathering
-from app.jobs.store import creating, keeping, recording
+from app.jobs.executor import Executor, Pool
+from app.jobs.gathering import Gathering, Group, Head, Ticket
+from app.jobs.journal import Journal
+from app.jobs.store import claiming, creating, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
+from app.jobs.worker import Worker
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.locking import locked
@@ -101,9 +108,48 @@ def test_a_locked_database_is_not_taken_for_a_refusal(
     other.dispose()
 
 
+def test_only_those_who_changed_a_refused_state_fail(database: Database) -> None:
+    worker = keeping.NewWorker(host="here", pid=1, mark="m", handlers=[], lease=60)
+    with database.writing() as connection:
+        worker_id = keeping.register(connection, worker)
+    good, bad = (
+        creating.create_job(database, creating.NewJob(name="x", handler="work"), [])
+        for _ in range(2)
+    )
+    sql(
+        database,
+        "CREATE TRIGGER refused BEFORE UPDATE ON job WHEN NEW.state = 'bad' "
+        "BEGIN SELECT RAISE(ABORT, 'no such thing'); END",
+    )
+    heads = {
+        good: Head(JobState(good, 0, "good"), [Ticket(claim(1), None)]),
+        bad: Head(JobState(bad, 0, "bad"), [Ticket(claim(2), None)]),
+    }
+    journal = Journal(database, lambda _: None)
+    assert journal._refused_states(Group(worker_id, {}, heads)) == {2: "no such thing"}
+
+
+def test_nobody_waits_for_the_end_of_nothing(database: Database) -> None:
+    executor = Executor(Journal(database, print), limit=1, within=contextlib.nullcontext)
+    worker = Worker(database, Path("unused"), threads=1, lease=60)
+    pool = Pool(executor, worker, threads=1, on_room=print)
+    begun = time.monotonic()
+    pool.wait_for_end(60)
+    assert time.monotonic() - begun < 30
+
+
 def test_a_suspect_waits_until_nobody_would_die_with_it(
-    engines: Engines, gate: threading.Event
+    engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    found: list[int | None] = []
+    look = claiming.suspect_task
+    monkeypatch.setattr("app.jobs.scheduler.SEARCH_SECONDS", 0.01)
+
+    def look_and_tell(*about: Any) -> int | None:
+        found.append(look(*about))
+        return found[-1]
+
+    monkeypatch.setattr(claiming, "suspect_task", look_and_tell)
     ran: list[str] = []
 
     def body(task: Task) -> None:
@@ -118,7 +164,8 @@ def test_a_suspect_waits_until_nobody_would_die_with_it(
     eventually(lambda: ran)
     put_a_suspect_beside(engine)
     suspect = eventually(lambda: [job for job in engine.jobs() if job.name == "suspect"])[0].id
-    eventually(lambda: not engine.task(suspect, 0).attempts)
+    eventually(lambda: any(found))
+    assert not engine.task(suspect, 0).attempts
     gate.set()
     done(engine, slow)
     done(engine, suspect)
