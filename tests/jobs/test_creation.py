@@ -137,3 +137,22 @@ def test_a_job_that_is_seen_is_never_taken_for_remains(engines: Engines) -> None
     creating.remove_preparing(engine.database, engine.start_new_job("y", None, [], "work"))
     assert [job.status for job in engine.jobs()] == [JobStatus.QUEUED] * 2
     assert engine.job(job_id).total == 35
+
+
+def test_a_transaction_holds_no_more_states_than_others_can_wait_for(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creating, "CHUNK_SIZE", 100)
+    written: list[int] = []
+    real = creating._insert_chunk
+
+    def insert(*chunk: Any) -> None:
+        written.append(len(chunk[3]))
+        real(*chunk)
+
+    monkeypatch.setattr(creating, "_insert_chunk", insert)
+    engine = engines(Handler(name="work", run=lambda _: None), runs=False)
+    large = ({"state": {"text": "x" * 40}} for _ in range(5))
+    job_id = engine.start_new_job("x", None, large, "work")
+    assert written == [2, 2, 1]
+    assert [task.index for task in engine.tasks(job_id, limit=9)] == list(range(5))

@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 
 from sqlalchemy import Connection, text
 
 from app.db import Database, iso, now
 from app.jobs.errors import CreationInterrupted
 
-#: Tasks in one transaction: no other writer waits longer than some 50 ms for it.
+#: Tasks in one transaction, and what their states may take in characters, which the last of them
+#: may exceed: no other writer waits longer than some 50 ms for it.
 CHUNK = 5_000
+CHUNK_SIZE = 2_000_000
 #: How long a creator may take for one chunk before its remains may be removed.
 PREPARING = timedelta(minutes=15)
 
@@ -89,8 +91,15 @@ def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int
 
 
 def _chunks(tasks: Iterable[NewTask]) -> Iterator[list[NewTask]]:
-    rest = iter(tasks)
-    while chunk := list(islice(rest, CHUNK)):
+    chunk: list[NewTask] = []
+    size = 0
+    for task in tasks:
+        chunk.append(task)
+        size += len(task.state)
+        if len(chunk) == CHUNK or size >= CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
         yield chunk
 
 
