@@ -36,8 +36,8 @@ def serve(host: str, port: int) -> None:
 
 @click.command()
 def worker() -> None:
-    """Run jobs without serving pages, until SIGTERM or Ctrl-C. For more processes on PostgreSQL."""
-    from app.jobs import Engine
+    """Run jobs without serving pages, until SIGTERM or Ctrl-C."""
+    from app.jobs import Engine, JobsError
 
     settings = Settings.from_environment()
     demand_sqlite(settings.database)
@@ -46,7 +46,10 @@ def worker() -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: asked_to_stop.put(None))
     with open_database(settings) as database:
-        engine = Engine(database, settings)
+        try:
+            engine = Engine(database, settings)
+        except JobsError as error:
+            raise click.ClickException(str(error)) from error
         engine.run()
         click.echo("This worker runs jobs. Stop it with Ctrl-C.")
         asked_to_stop.get()
