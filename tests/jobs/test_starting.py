@@ -111,12 +111,12 @@ def test_a_job_tells_who_started_it(engines: Engines, database: Database) -> Non
 def test_an_unknown_handler_is_named_with_those_that_exist(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
     starts: list[Callable[[], object]] = [
-        lambda: engine.start("wrok"),
-        lambda: engine.start_new_job("x", None, blank(1), "wrok"),
-        lambda: engine.start_next_queued_job("wrok"),
+        lambda: engine.start("walk"),
+        lambda: engine.start_new_job("x", None, blank(1), "walk"),
+        lambda: engine.start_next_queued_job("walk"),
     ]
     for start in starts:
-        with pytest.raises(UnknownHandler, match=r"named 'wrok'.*exist: work"):
+        with pytest.raises(UnknownHandler, match=r"named 'walk'.*exist: work"):
             start()
     assert nothing_is_stored(engine)
 

@@ -164,7 +164,7 @@ def test_a_job_that_is_to_be_cancelled_neither_ends_well_nor_claims(scene: Scene
 
 def test_nothing_leaves_a_final_status() -> None:
     for entered in (JOB_ENTERED_FROM, TASK_ENTERED_FROM):
-        left = {str(before) for befores in entered.values() for before in befores}
+        left = {str(before) for some in entered.values() for before in some}
         assert not left & {str(each) for each in JOB_FINAL | TASK_FINAL}
 
 
