@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from app.jobs.errors import NestedChange, TaskLost
+from app.jobs.errors import JobsError, NestedChange, TaskLost
 from app.jobs.gathering import Ticket
 from app.jobs.journal import Journal
 from app.jobs.store import recording
@@ -53,10 +54,15 @@ class JobFacts:
         return self._read_params()
 
 
-def apply(change: Change, state: str, limit: int) -> tuple[dict[str, Any], str]:
-    """Return what `change` makes of a job's state: as a dict, and as JSON text."""
+def refuse_inside_of_a_change() -> None:
+    """Raise NestedChange in a `change` function: what waits there would wait for itself."""
     if getattr(_changing, "now", False):
         raise NestedChange
+
+
+def apply(change: Change, state: str, limit: int) -> tuple[dict[str, Any], str]:
+    """Return what `change` makes of a job's state: as a dict, and as JSON text."""
+    refuse_inside_of_a_change()
     newer: dict[str, Any] = decode(state)
     _changing.now = True
     try:
@@ -117,32 +123,47 @@ class Job:
 
         offer()
 
-    def update_fields_atomically(self, change: Change) -> dict[str, Any]:
+    def update_fields_atomically(
+        self, change: Change, task_fields: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Change the job's state by what it is just now; return the new one once it is durable.
 
         `change` edits a private copy in place. It is called again when the state was changed by
-        somebody else meanwhile, so it must have no other effect. It commits together with what
-        this task has set before: a marker set just before the call makes the change happen once,
-        also when the task runs again after a crash.
+        somebody else meanwhile, so it must have no other effect. `task_fields` are fields of this
+        task's own state that are set together with the change, or not at all: a mark by which a
+        task that runs again after a crash knows that it has done its part. What the task has set
+        just before the call commits together with it, too.
         """
+        refuse_inside_of_a_change()
         journal = self._task.journal
         journal.begin_change(self._task.writes())
         try:
-            while True:
-                offered = self._offer(change, None)
-                if offered and journal.await_ticket(offered[1]):
-                    return offered[0]
+            if not task_fields:
+                return self._change(change, None)
+            with self._task.setting(task_fields) as state:
+                return self._change(change, state)
         except BaseException:
+            if task_fields:
+                with suppress(JobsError):
+                    self._task.set_state_fields()  # what waits to be stored is without them again
             journal.give_up(self._task.writes())
             raise
 
+    def _change(self, change: Change, task_state: str | None) -> dict[str, Any]:
+        while True:
+            offered = self._offer(change, None, task_state)
+            if offered and self._task.journal.await_ticket(offered[1]):
+                return offered[0]
+
     def _offer(
-        self, change: Change, again: Callable[[], None] | None
+        self, change: Change, again: Callable[[], None] | None, task_state: str | None = None
     ) -> tuple[dict[str, Any], Ticket] | None:
         journal = self._task.journal
         seen = journal.newest_job_state(self.id)
         newer, text = apply(change, seen.state, self._task.limit)
-        ticket = journal.offer_job_state(seen, text, self._task.writes(), again)
+        said = self._task.writes()
+        said.state = task_state
+        ticket = journal.offer_job_state(seen, text, said, again)
         return None if ticket is None else (newer, ticket)
 
 
@@ -216,18 +237,26 @@ class Task:
 
     def set_state_fields(self, fields: dict[str, Any] | None = None, /, **more: Any) -> None:
         """Set several fields of the state, all or none of them."""
-        new = encode_fields({**(fields or {}), **more}, "state", self.limit)
+        refuse_inside_of_a_change()
+        with self.setting({**(fields or {}), **more}) as state:
+            self._hand_over(state=state)
+
+    @contextmanager
+    def setting(self, fields: dict[str, Any]) -> Iterator[str]:
+        """Give the state with these fields as JSON text, and keep it if the block succeeds."""
+        new = encode_fields(fields, "state", self.limit)
         with self._lock:
             if self._texts is None:
                 self._texts = encode_fields(self._state, "state", self.limit)
             state = join_object({**self._texts, **new})
             check_size(len(state.encode()), "task's state", self.limit)
-            self._hand_over(state=state)
+            yield state
             self._texts.update(new)
             self._state = {**self._state, **{key: decode(text) for key, text in new.items()}}
 
     def flush(self) -> None:
         """Return once everything that was set so far is durable."""
+        refuse_inside_of_a_change()
         self.journal.flush(self.writes())
 
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
