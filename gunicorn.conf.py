@@ -1,7 +1,6 @@
 """How gunicorn serves Jobdeck: one process, many threads, and a stop that keeps nobody waiting.
 
 One process, because SQLite has one writer, and because each process has its own pool and sockets.
-On PostgreSQL start more processes, each by itself, behind a proxy.
 """
 
 from __future__ import annotations
@@ -132,8 +131,8 @@ def worker_exit(server: Any, worker: Any) -> None:
 def _begin_to_stop(worker: Any, live: Any) -> None:
     """Runs in a thread of its own: what a signal interrupts may hold any lock."""
     worker.asked_to_stop.get()
+    live.close_all()  # first, for the engine may have to wait for the database
     worker.engine.begin_stop()
-    live.close_all()
     # A socket may have been on its way in just then.
     pause = threading.Event()
     while not pause.wait(0.2):

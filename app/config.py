@@ -66,7 +66,7 @@ class Settings:
             admin_email=read.text("ADMIN_EMAIL"),
             admin_password=read.text("ADMIN_PASSWORD"),
             login_prompt=read.text("LOGIN_PROMPT"),
-            login_background=read.text("LOGIN_BACKGROUND"),
+            login_background=read.file("LOGIN_BACKGROUND"),
         ).checked()
 
     def checked(self) -> Settings:
@@ -115,6 +115,12 @@ class _Reader:
 
     def text(self, name: str, default: str = "") -> str:
         return self.environ.get(f"JOBDECK_{name}", "").strip() or default
+
+    def file(self, name: str) -> str:
+        value = self.text(name)
+        if value and not Path(value).is_file():
+            raise BadSetting(f"JOBDECK_{name} is {value!r}; there is no such file.")
+        return str(Path(value).absolute()) if value else ""
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(word.strip() for word in self.text(name).split(",") if word.strip())

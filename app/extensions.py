@@ -54,6 +54,9 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_REFRESH_EACH_REQUEST": False,
         # A popup may stay open for hours; its forms must go on working.
         "WTF_CSRF_TIME_LIMIT": None,
+        # A program sends no Referer. The token belongs to the session, whose cookie no other
+        # site's page can send along.
+        "WTF_CSRF_SSL_STRICT": False,
         "RATELIMIT_ENABLED": settings.rate_limit,
         "RATELIMIT_STORAGE_URI": "memory://",
         "MAX_CONTENT_LENGTH": settings.max_upload_mb * 2**20,

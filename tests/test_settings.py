@@ -27,7 +27,7 @@ def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
         "max_value_kb": "7", "max_upload_mb": "8", "file_roots": "/a,/b", "rate_limit": "no",
         "secure_cookies": "yes", "trusted_proxies": "2", "demo": "on",
         "admin_email": "a@b", "admin_password": "p", "login_prompt": "hi",
-        "login_background": "x.png",
+        "login_background": __file__,
     }  # fmt: skip
     settings = read(**{name.upper(): said for name, said in given.items()})
     for field in dataclasses.fields(Settings):
@@ -53,6 +53,11 @@ def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
 def test_a_value_that_cannot_be_used_is_named(name: str, said: str) -> None:
     with pytest.raises(BadSetting, match=rf"^JOBDECK_{name} is '{said}'; write .*\.$"):
         read(**{name: said})
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(BadSetting, match=r"JOBDECK_LOGIN_BACKGROUND is '/no.png'; there is no"):
+        read(LOGIN_BACKGROUND="/no.png")
 
 
 def test_two_settings_must_go_together() -> None:

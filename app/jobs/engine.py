@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +22,8 @@ from app.jobs.store.reading import JobFilter
 from app.jobs.store.recording import JobState
 from app.jobs.values import decode, encode_object, storable_text
 from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+
+log = logging.getLogger(__name__)
 
 
 class HasId(Protocol):
@@ -201,10 +204,13 @@ class Engine:
     def _making(self, handler: Handler) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise TasksNotMade(f"The tasks could not be made: {error}.") from error
-        except ValueError as error:
-            raise TasksNotMade(f"The tasks could not be made: {error}") from error
+        except (OSError, ValueError) as error:
+            raise TasksNotMade(storable_text(f"The tasks could not be made: {error}")) from error
+        except Exception as error:
+            # That is a mistake in the generator: its author needs to know where.
+            log.exception("The tasks of %s could not be made", handler.name)
+            said = f"The tasks could not be made: {type(error).__name__}: {error}"
+            raise TasksNotMade(storable_text(said)) from error
 
     def _new_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> Iterator[NewTask]:
         for index, task in enumerate(tasks):

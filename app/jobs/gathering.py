@@ -87,11 +87,13 @@ class Gathering:
         self._resting: dict[int, tuple[float, float]] = {}
         # Tasks that still run although they have failed: the database refused what they said.
         self._refused: dict[int, str] = {}
+        self._lines = 0  # of logs, among what is pending
         #: Lost changes that nobody waits for.
         self.lost: dict[Ticket, None] = {}
 
     def __len__(self) -> int:
-        return len(self._pending)
+        """How much is said: a task counts once, and each line of its log."""
+        return len(self._pending) + self._lines
 
     def rest(self, now: float) -> float | None:
         """For how long there is nothing to write: 0 is now, None until something is said."""
@@ -120,6 +122,7 @@ class Gathering:
 
     def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
         """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
+        self._lines += len(writes.logs)
         self._resting.pop(writes.task_id, None)
         held = self._held.get(writes.task_id)
         if held is not None:
@@ -166,6 +169,7 @@ class Gathering:
         resting = {id_: self._pending.pop(id_) for id_ in self._resting}
         group = Group(worker_id, self._pending, self._heads)
         self._pending = resting
+        self._lines = sum(len(each.logs) for each in resting.values())
         self._heads = {
             job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
             for job_id, head in group.heads.items()

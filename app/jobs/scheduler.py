@@ -60,6 +60,10 @@ class Every:
         self._next = time.monotonic() + self._seconds
         return True
 
+    def again(self) -> None:
+        """Be due at the next question."""
+        self._next = 0.0
+
 
 class Scheduler:
     """Decides for one process. Its thread owns its data; others only hint that it should look."""
@@ -167,15 +171,22 @@ class Scheduler:
         self._journal.write_for(self._worker.id)
 
     def _keep_house(self) -> None:
-        if self._heartbeat.is_due() and not self._worker.renew():
+        if self._heartbeat.is_due() and not self._renewed():
             self._begin_anew()
         if self._search.is_due():
             for returned in self._worker.bury_the_dead():
                 log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
                 self._announce(returned.job_ids)
             self._suspects = self._owes_a_look = True
-        if self._clean.is_due():
-            creating.remove_abandoned(self._database)
+        if self._clean.is_due() and creating.remove_abandoned(self._database):
+            self._clean.again()  # a chunk each turn, so that nothing else waits for all of it
+
+    def _renewed(self) -> bool:
+        try:
+            return self._worker.renew()
+        except DBAPIError:
+            self._heartbeat.again()  # a whole period later it may be too late
+            raise
 
     def _room(self) -> int:
         """How many tasks to claim now: none while enough for the next moment is at hand."""

@@ -32,7 +32,8 @@ TASK_FINAL = frozenset(
     {TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.SKIPPED}
 )
 
-#: The only moves there are: a status, and the statuses that it may be entered from.
+#: The only moves there are: a status, and the statuses that it may be entered from. The store's
+#: statements are guarded accordingly, and a test tries every pair against them.
 JOB_ENTERED_FROM: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset(),
     JobStatus.IN_PROGRESS: frozenset({JobStatus.QUEUED}),

@@ -19,12 +19,14 @@ from app.users.errors import TooManySignIns
 from app.users.people import same_form
 
 LIMIT: Final = RateLimitItemPerMinute(10)
+#: What is counted is kept in memory for a minute.
+LONGEST_EMAIL: Final = 254
 
 
 @contextmanager
 def counted(email: str) -> Iterator[None]:
     """Count what happens inside unless it ends well; raise TooManySignIns instead of beginning."""
-    keys = [("address", get_remote_address()), ("account", same_form(email))]
+    keys = [("address", get_remote_address()), ("account", same_form(email[:LONGEST_EMAIL]))]
     if not current_app.config["RATELIMIT_ENABLED"]:
         keys = []
     # The address first: one that is held up must not hold up the accounts it tries.

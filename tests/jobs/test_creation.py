@@ -122,7 +122,7 @@ def test_a_creator_whose_job_was_removed_hears_of_it(engines: Engines, at: int) 
         for number in range(35):
             if number == at:
                 sql(engine.database, "UPDATE job SET preparing_until = '2001-01-01T00:00:00Z'")
-                assert len(creating.remove_abandoned(engine.database)) == 1
+                assert creating.remove_abandoned(engine.database)
             yield {"state": {}}
 
     with pytest.raises(CreationInterrupted, match="Nothing is stored; try again"):
@@ -133,7 +133,7 @@ def test_a_creator_whose_job_was_removed_hears_of_it(engines: Engines, at: int) 
 def test_a_job_that_is_seen_is_never_taken_for_remains(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
     job_id = engine.start_new_job("x", None, blank(35), "work")
-    assert creating.remove_abandoned(engine.database) == []
+    assert not creating.remove_abandoned(engine.database)
     creating.remove_preparing(engine.database, engine.start_new_job("y", None, [], "work"))
     assert [job.status for job in engine.jobs()] == [JobStatus.QUEUED] * 2
     assert engine.job(job_id).total == 35

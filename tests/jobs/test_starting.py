@@ -138,7 +138,7 @@ def test_wrong_params_are_said_field_by_field(engines: Engines) -> None:
     [
         (ValueError("no such shop"), TasksNotMade),
         (FileNotFoundError(2, "No such file", "/x"), TasksNotMade),
-        (RuntimeError("a mistake of the author"), RuntimeError),
+        (RuntimeError("a mistake of the author"), TasksNotMade),
     ],
 )
 def test_a_generator_that_raises_leaves_nothing(

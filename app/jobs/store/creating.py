@@ -19,6 +19,8 @@ CHUNK = 5_000
 CHUNK_SIZE = 2_000_000
 #: How long a creator may take for one chunk before its remains may be removed.
 PREPARING = timedelta(minutes=15)
+#: Until when a job is prepared that is being removed: its creator, should it live, must not go on.
+DOOMED = "0001-01-01T00:00:00.000000Z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +59,13 @@ SKIP_TASKS = text("""
     UPDATE task SET status = 'SKIPPED', finished_at = :at
     WHERE job_id = :job_id AND idx IN (SELECT value FROM json_each(:skipped))
 """)
-PREPARE_ON = text("""
-    UPDATE job SET preparing_until = :until WHERE id = :job_id AND preparing_until IS NOT NULL
+PREPARE_ON = text(f"""
+    UPDATE job SET preparing_until = :until WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
-SHOW_JOB = text("""
+SHOW_JOB = text(f"""
     UPDATE job SET preparing_until = NULL, total = :total, scheduled = :total - skipped,
                    version = version + 1
-    WHERE id = :job_id AND preparing_until IS NOT NULL
+    WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
 
 
@@ -153,31 +155,42 @@ def _show(connection: Connection, job_id: int, total: int) -> None:
         raise CreationInterrupted
 
 
-ABANDONED = text("SELECT id FROM job WHERE preparing_until < :now")
+ABANDONED = text("SELECT id FROM job WHERE preparing_until < :now LIMIT 1")
 REMOVE_TASKS = text("""
     DELETE FROM task WHERE id IN (SELECT id FROM task WHERE job_id = :job_id LIMIT :chunk)
+""")
+DOOM = text(f"""
+    UPDATE job SET preparing_until = '{DOOMED}' WHERE id = :job_id AND preparing_until IS NOT NULL
 """)
 REMOVE_JOB = text("DELETE FROM job WHERE id = :job_id AND preparing_until IS NOT NULL")
 
 
-def remove_abandoned(database: Database) -> list[int]:
-    """Remove what creators that died have left, and return the ids of those jobs."""
+def remove_abandoned(database: Database) -> bool:
+    """Remove a chunk of what creators that died have left; tell whether there may be more."""
     with database.reading() as connection:
-        ids = list(connection.execute(ABANDONED, {"now": iso(now())}).scalars())
-    for job_id in ids:
-        remove_preparing(database, job_id)
-    return ids
+        job_id = connection.execute(ABANDONED, {"now": iso(now())}).scalar()
+    if job_id is None:
+        return False
+    _remove_chunk(database, job_id)
+    return True
 
 
 def remove_preparing(database: Database, job_id: int) -> None:
     """Remove a job that never became visible, in chunks that block nobody for long."""
-    removed = CHUNK
-    while removed == CHUNK:
-        with database.writing() as connection:
-            values = {"job_id": job_id, "chunk": CHUNK}
-            removed = connection.execute(REMOVE_TASKS, values).rowcount
+    while _remove_chunk(database, job_id):
+        pass
+
+
+def _remove_chunk(database: Database, job_id: int) -> bool:
+    """Remove some of its tasks, or the job with the last ones; tell whether there are more."""
+    values = {"job_id": job_id, "chunk": CHUNK}
     with database.writing() as connection:
-        connection.execute(REMOVE_JOB, {"job_id": job_id})
+        if not connection.execute(DOOM, values).rowcount:
+            return False
+        if connection.execute(REMOVE_TASKS, values).rowcount == CHUNK:
+            return True
+        connection.execute(REMOVE_JOB, values)
+        return False
 
 
 RELEASE_HELD = text("""

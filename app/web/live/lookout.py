@@ -7,8 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
-
 from app.jobs import Engine
 
 log = logging.getLogger(__name__)
@@ -65,6 +63,6 @@ class Lookout:
     def _look(self) -> dict[int, int] | None:
         try:
             return self._engine.active_versions()
-        except DBAPIError as error:
-            log.warning("Other processes' changes cannot be seen just now: %s", error.orig)
+        except Exception:
+            log.exception("Other processes' changes cannot be seen just now")
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,7 +14,9 @@ from simple_websocket.errors import ConnectionClosed
 from werkzeug.exceptions import ServiceUnavailable
 
 from app.extensions import the_database, the_engine, the_settings
+from app.jobs import Engine
 from app.users import sign_ins
+from app.users.people import Person
 from app.web.access import may
 from app.web.live.lookout import Lookout
 from app.web.live.socket import LiveSocket
@@ -41,8 +43,7 @@ def live() -> ResponseReturnValue:
     engine, database, key = the_engine(), the_database(), here().key
     lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
     with _seat(the_settings().max_sockets), lookout.watching():
-        socket = LiveSocket(request.environ)
-        _serve(socket, Watcher(socket, engine, lambda: sign_ins.who(database, key)))
+        _serve(LiveSocket(request.environ), engine, lambda: sign_ins.who(database, key))
     return _TakenOver()
 
 
@@ -61,24 +62,34 @@ def close_all() -> None:
         watcher.stop()
 
 
-def _serve(socket: LiveSocket, watcher: Watcher) -> None:
-    with _open:
-        _watchers.add(watcher)
+def _serve(socket: LiveSocket, engine: Engine, who: Callable[[], Person | None]) -> None:
+    """Serve an open socket. No error may leave here: its page would be written into the socket."""
     try:
-        watcher.serve()
+        with _listed(Watcher(socket, engine, who)) as watcher:
+            watcher.serve()
     except ConnectionClosed:
         pass
     except Exception:
         log.exception("A live socket failed")
         socket.say_goodbye(1011, "Something went wrong here; connect again.")
     finally:
-        with _open:
-            _watchers.discard(watcher)
         socket.end()
 
 
 @contextmanager
-def _seat(most: int) -> Any:
+def _listed(watcher: Watcher) -> Iterator[Watcher]:
+    """Have a watcher among those that are told when the server ends."""
+    with _open:
+        _watchers.add(watcher)
+    try:
+        yield watcher
+    finally:
+        with _open:
+            _watchers.discard(watcher)
+
+
+@contextmanager
+def _seat(most: int) -> Iterator[None]:
     """Take one of so many places, or refuse before the upgrade: pages need threads, too."""
     with _open:
         if len(_seats) >= most:
