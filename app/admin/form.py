@@ -28,6 +28,8 @@ ATTRIBUTES = {
 }
 MANY = (list, set, tuple, frozenset)
 FILL_IN = "Fill this in."
+#: The widget of a field that the server fills in by itself.
+NOT_ASKED = "none"
 
 
 @dataclass(kw_only=True)
@@ -80,7 +82,8 @@ def form_for(model: type[BaseModel] | None) -> Form:
     """Return the empty form of a model, defaults filled in."""
     if model is None:
         return Form(fields=[])
-    return Form(fields=[_field(name, info) for name, info in model.model_fields.items()])
+    fields = [_field(name, info) for name, info in model.model_fields.items()]
+    return Form(fields=[each for each in fields if each.widget != NOT_ASKED])
 
 
 def values_of(

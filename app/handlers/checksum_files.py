@@ -12,7 +12,6 @@ from typing import Any, Self
 from pydantic import (
     BaseModel,
     Field,
-    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -33,24 +32,28 @@ class NotAFile(Exception):
     """A task names a pipe or a device: reading it might never end."""
 
 
-def _roots(info: ValidationInfo) -> tuple[Path, ...]:
-    """Where the person who asks may read."""
+def _roots(info: ValidationInfo) -> list[str] | None:
+    """Under which folders the person who asks may read; None is anywhere."""
     asked: dict[str, Any] = info.context or {}
     if getattr(asked.get("started_by"), "role", SUPERADMIN) == SUPERADMIN:
-        return (Path("/"),)
-    roots: tuple[Path, ...] = asked["settings"].file_roots
-    return roots
+        return None
+    return [str(root) for root in asked["settings"].file_roots]
 
 
-def _is_under(path: Path, roots: tuple[Path, ...]) -> bool:
-    return any(path.resolve().is_relative_to(root) for root in roots)
+def _is_under(path: Path, roots: list[str] | None) -> bool:
+    """Whether a path, followed to where it leads, lies under one of these folders."""
+    return roots is None or any(path.resolve().is_relative_to(root) for root in roots)
 
 
 class Params(BaseModel):
     """Which files. A superadmin may name any folder, an operator one under JOBDECK_FILE_ROOTS."""
 
     folder: str = Field(description="Folder whose files are read, with all folders below it")
-    _roots: tuple[Path, ...] = PrivateAttr((Path("/"),))
+    # Said by the server, whatever is submitted, and kept with the job: links are followed only
+    # when a file is opened, and by then it must still be known how far they may lead.
+    within: list[str] | None = Field(
+        None, exclude_if=lambda roots: roots is None, json_schema_extra={"widget": "none"}
+    )
 
     @field_validator("folder")
     @classmethod
@@ -68,20 +71,22 @@ class Params(BaseModel):
 
     @model_validator(mode="after")
     def _keep_roots(self, info: ValidationInfo) -> Self:
-        self._roots = _roots(info)
+        if info.context:
+            self.within = _roots(info)
         return self
 
     def may_read(self, path: Path) -> bool:
-        """Whether a path, followed to where it leads, lies where this person may read."""
-        return _is_under(path, self._roots)
+        """Whether the person who started the job may read what a path leads to."""
+        return _is_under(path, self.within)
 
 
 @task_handler(params=Params, parallel_limit=8, icon="fingerprint")
 def checksum_files(task: Task) -> None:
     """Read every file under a folder and keep its SHA-256."""
-    path = task.state["path"]
-    if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(task.job.params.folder)):
-        raise OutsideOfTheFolder(f"{path} is not under {task.job.params.folder}")
+    path, params = task.state["path"], task.job.params
+    lies_under = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(params.folder))
+    if not lies_under or not params.may_read(Path(path)):
+        raise OutsideOfTheFolder(f"{path} is not under {params.folder}, or leads out of it")
     if not Path(path).is_file() and Path(path).exists():
         raise NotAFile(f"{path} is neither a file nor a link to one")
     begun = time.perf_counter()
@@ -91,9 +96,9 @@ def checksum_files(task: Task) -> None:
     seen = {"path": path, "bytes": size, "seconds": round(time.perf_counter() - begun, 6)}
     if task.get_state_field("counted"):
         return
-    # Set together with the sum below, or not at all: a task that runs again adds nothing twice.
-    task.set_state_fields(sha256=digest, bytes=size, seconds=seen["seconds"], counted=True)
-    task.job.update_fields_atomically(lambda state: _add(state, seen))
+    # The mark is stored with the sum, or neither is: a task that runs again adds nothing twice.
+    mark = {"sha256": digest, "bytes": size, "seconds": seen["seconds"], "counted": True}
+    task.job.update_fields_atomically(lambda state: _add(state, seen), mark)
 
 
 def _add(state: dict[str, Any], seen: dict[str, Any]) -> None:
