@@ -16,7 +16,7 @@ from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.registry import Handler, Preview, Registry
 from app.jobs.running import Running
-from app.jobs.store import creating, inspecting, reading, recording
+from app.jobs.store import creating, inspecting, keeping, reading, recording
 from app.jobs.store.creating import NewJob, NewTask
 from app.jobs.store.reading import JobFilter
 from app.jobs.store.recording import JobState
@@ -62,6 +62,7 @@ class Engine:
         self._limit = settings.max_value_kb * 1024
         self._within = within
         self._running: Running | None = None
+        self._is_declared = False
 
     # Running
 
@@ -120,9 +121,18 @@ class Engine:
             parallel_limit=handler.parallel_limit,
             held=not auto_start,
         )
+        self._declare()
         job_id = creating.create_job(self.database, new, self._new_tasks(tasks))
         self.bus.announce([job_id])
         return job_id
+
+    def _declare(self) -> None:
+        """Have it known who may see the jobs, also where no worker has their handlers yet."""
+        if self._running or self._is_declared:
+            return
+        with self.database.writing() as connection:
+            keeping.declare_handlers(connection, self.registry.declared)
+        self._is_declared = True
 
     def queue_new_job(
         self,
@@ -257,6 +267,12 @@ class Engine:
             return recording.job_state(connection, job_id)
 
     # Looking
+
+    def roles(self) -> dict[str, Mapping[str, str]]:
+        """Who may do what with each handler, also with one whose code is not here (any more)."""
+        with self.database.reading() as connection:
+            stored = keeping.declared_roles(connection)
+        return stored | {handler.name: handler.roles for handler in self.registry}
 
     def job(self, job_id: int) -> JobDetail:
         """Return a job; raise JobNotFound."""

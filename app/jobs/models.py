@@ -23,6 +23,8 @@ class Handler(Base):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     concurrency_limit: Mapped[int | None]  # jobs at once; None: no limit
     running: Mapped[int] = mapped_column(server_default=text("0"))  # jobs IN_PROGRESS
+    # JSON, by action: who may see its jobs must be known also where its code is not.
+    roles: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
 
 
 class Worker(Base):

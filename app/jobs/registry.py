@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.store.keeping import Declared
 from app.jobs.values import SECRET, decode, reveal_secrets
 from app.users.permissions import Role
 
@@ -181,9 +182,9 @@ class Registry:
             raise UnknownHandler(name, list(self._handlers)) from None
 
     @property
-    def limits(self) -> dict[str, int | None]:
-        """The concurrency limit of each handler."""
-        return {handler.name: handler.concurrency_limit for handler in self}
+    def declared(self) -> dict[str, Declared]:
+        """What each handler declares that others must know, too."""
+        return {each.name: Declared(each.concurrency_limit, each.roles) for each in self}
 
     def add(self, handler: Handler) -> None:
         """Add a handler; a second one of the same name is a mistake."""

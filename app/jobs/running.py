@@ -77,7 +77,7 @@ class Running:
 
     def start(self) -> None:
         """Register as a worker, then let the threads begin."""
-        self._worker.register(self._registry.limits)
+        self._worker.register(self._registry.declared)
         self._journal.write_for(self._worker.id)
         self._pool.start()
         self._watching.enter_context(self._bus.watching(self._scheduler.hint))

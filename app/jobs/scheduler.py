@@ -167,7 +167,7 @@ class Scheduler:
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""
         self._pool.lose_all()
-        self._worker.register(self._registry.limits)
+        self._worker.register(self._registry.declared)
         self._journal.write_for(self._worker.id)
 
     def _keep_house(self) -> None:

@@ -16,6 +16,7 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.db import Database
@@ -92,20 +93,20 @@ class Worker:
         self._trusted_until = 0.0
         self._host = socket.gethostname()
 
-    def register(self, limits: dict[str, int | None]) -> None:
-        """Begin a new incarnation that can run these handlers; their limits are stored."""
+    def register(self, handlers: Mapping[str, keeping.Declared]) -> None:
+        """Begin a new incarnation that can run these handlers; what they declare is stored."""
         self.retire_mark()
         self._mark = Mark(self._folder, self._threads)
         begun = time.monotonic()
         with self._database.writing() as connection:
-            keeping.declare_handlers(connection, limits)
+            keeping.declare_handlers(connection, handlers)
             self.id = keeping.register(
                 connection,
                 NewWorker(
                     host=self._host,
                     pid=os.getpid(),
                     mark=self._mark.name,
-                    handlers=limits,
+                    handlers=handlers,
                     lease=self._lease,
                 ),
             )

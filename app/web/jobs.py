@@ -90,7 +90,9 @@ def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
         values = values_of(handler.params, submitted)
         found = the_engine().preview(handler.name, values, started_by=here())
     except InvalidParams:
-        return pages.Preview(error="Fill in or correct the form to see how many tasks it makes.")
+        return pages.Preview(
+            error="Fill in the form without mistakes to see how many tasks it makes."
+        )
     except JobsError as error:
         return pages.Preview(error=str(error))
     return pages.Preview(count=found.count, capped=found.capped)

@@ -107,13 +107,15 @@ class Create:
 def hidden_handlers(engine: Engine, person: HasRole) -> frozenset[str]:
     """The handlers whose jobs this person may not see."""
     return frozenset(
-        handler.name for handler in engine.registry if refusal(person, "view", handler.roles)
+        name for name, roles in engine.roles().items() if refusal(person, "view", roles)
     )
 
 
 def roles_of(engine: Engine, handler: str) -> Mapping[str, str]:
-    """By whom a handler lets itself be used; a handler that is gone narrows nothing."""
-    return engine.registry[handler].roles if handler in engine.registry else {}
+    """By whom a handler lets itself be used, also one whose code is gone."""
+    if handler in engine.registry:
+        return engine.registry[handler].roles
+    return engine.roles().get(handler, {})
 
 
 def job_for(engine: Engine, person: HasRole, job_id: int) -> JobDetail:

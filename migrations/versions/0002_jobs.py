@@ -33,6 +33,7 @@ def _handlers_and_workers() -> None:
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("concurrency_limit", sa.Integer()),
         _count("running"),
+        sa.Column("roles", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_handler")),
     )
     op.create_table(

@@ -32,7 +32,7 @@ class Dead:
             host=socket.gethostname(), pid=1, mark=self._mark.name, handlers=["work"], lease=lease
         )
         with self._database.writing() as connection:
-            keeping.declare_handlers(connection, {"work": None})
+            keeping.declare_handlers(connection, {"work": keeping.Declared(None)})
             self.id = keeping.register(connection, new)
 
     def claims(self, *job_ids: int) -> list[int]:

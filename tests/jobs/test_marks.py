@@ -26,7 +26,7 @@ def test_a_mark_is_set_with_the_change(engines: Engines) -> None:
 
 
 def test_a_change_that_raises_leaves_no_mark(engines: Engines) -> None:
-    def body(task: Task) -> object:
+    def body(task: Task) -> None:
         try:
             task.job.update_fields_atomically(lambda state: state["none"], {"counted": True})
         except KeyError:

@@ -79,7 +79,7 @@ def scene(database: Database) -> Scene:
     job = NewJob(name="x", handler="work", parallel_limit=1)
     job_id = creating.create_job(database, job, [NewTask()])
     with database.writing() as connection:
-        keeping.declare_handlers(connection, {"work": 1})
+        keeping.declare_handlers(connection, {"work": keeping.Declared()})
         worker = keeping.NewWorker(host="here", pid=1, mark="m", handlers=["work"], lease=60)
         worker_id = keeping.register(connection, worker)
     ((task_id,),) = sql(database, "SELECT id FROM task")

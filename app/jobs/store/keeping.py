@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -17,9 +17,11 @@ REGISTER = text("""
     VALUES (:host, :pid, :mark, :handlers, true, :now, :expires_at) RETURNING id
 """)
 DECLARE_HANDLER = text("""
-    INSERT INTO handler (name, concurrency_limit) VALUES (:name, :limit)
-    ON CONFLICT (name) DO UPDATE SET concurrency_limit = excluded.concurrency_limit
+    INSERT INTO handler (name, concurrency_limit, roles) VALUES (:name, :limit, :roles)
+    ON CONFLICT (name) DO UPDATE
+    SET concurrency_limit = excluded.concurrency_limit, roles = excluded.roles
     WHERE handler.concurrency_limit IS NOT excluded.concurrency_limit
+       OR handler.roles <> excluded.roles
 """)
 
 
@@ -77,10 +79,28 @@ def register(connection: Connection, worker: NewWorker) -> int:
     return worker_id
 
 
-def declare_handlers(connection: Connection, limits: dict[str, int | None]) -> None:
-    """Keep a row for each handler, with the limit that its code declares."""
-    for name, limit in limits.items():
-        connection.execute(DECLARE_HANDLER, {"name": name, "limit": limit})
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a handler's code declares of it: jobs at once (None: no limit), and who may do what."""
+
+    concurrency_limit: int | None = 1
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def declare_handlers(connection: Connection, handlers: Mapping[str, Declared]) -> None:
+    """Keep a row for each of these handlers, with what its code declares."""
+    for name, declared in handlers.items():
+        roles = json.dumps(dict(declared.roles), sort_keys=True)
+        values = {"name": name, "limit": declared.concurrency_limit, "roles": roles}
+        connection.execute(DECLARE_HANDLER, values)
+
+
+ROLES = text("SELECT name, roles FROM handler")
+
+
+def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
+    """Return who may do what with each handler that was ever declared."""
+    return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
 
 
 RENEW = text("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
