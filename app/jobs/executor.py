@@ -154,6 +154,7 @@ class Pool:
         """Take back the tasks that no thread has begun, and return their ids."""
         taken = [each for each in list(self._waiting) if self._waiting.pop(each, None) is not None]
         self._in_hand.difference_update(taken)
+        self._one_ended.set()  # who waits for the end of all may be waiting for these
         return [work.claim.id for work in taken]
 
     def lose_all(self) -> None:

@@ -41,7 +41,8 @@ class Running:
         self._database = database
         self._registry = registry
         self._bus = bus
-        self._stopping = threading.Event()
+        self._beginning_to_stop = threading.Lock()
+        self._is_stopping = False
         self._watching = contextlib.ExitStack()
         threads, folder = settings.threads, settings.data_dir / "workers"
         self._worker = Worker(database, folder, threads=threads, lease=settings.lease_seconds)
@@ -84,15 +85,16 @@ class Running:
         self._scheduler.start()
 
     def begin_stop(self) -> None:
-        """Claim nothing more, and give back what no thread has begun."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._scheduler.stop()
-        try:
-            hand_back(self._database, self._worker, self._pool.take_back())
-        except DBAPIError as error:
-            log.warning("What is not begun is handed back at the end: %s", error.orig)
+        """Claim nothing more, and give back what no thread has begun; a second call waits."""
+        with self._beginning_to_stop:
+            if self._is_stopping:
+                return
+            self._is_stopping = True
+            self._scheduler.stop()
+            try:
+                hand_back(self._database, self._worker, self._pool.take_back())
+            except DBAPIError as error:
+                log.warning("What is not begun is handed back at the end: %s", error.orig)
 
     def stop(self, grace: float) -> None:
         """Let tasks end for `grace` seconds, hand the rest back, and write all down (B10)."""

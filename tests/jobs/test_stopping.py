@@ -175,3 +175,22 @@ def test_a_stop_while_the_database_is_locked_ends_and_leaves_nothing_stuck(
     after = engines(Handler(name="work", run=body, **FREE))
     job = done(after, job_id)
     assert job.counts == recounted(engine.database, job_id)
+
+
+def test_who_waits_for_the_end_does_not_wait_for_what_was_taken_back(
+    engines: Engines, gate: threading.Event
+) -> None:
+    begun = threading.Event()
+
+    def body(task: Task) -> None:
+        begun.set()
+        assert gate.wait(20)
+
+    engine = engines(Handler(name="work", run=body, **FREE), threads=1)
+    engine.start_new_job("x", None, blank(3), "work")
+    assert begun.wait(20)
+    pool = engine._running._pool  # type: ignore[union-attr]
+    waiting = threading.Thread(target=pool.wait_for_end, args=[60])
+    waiting.start()
+    eventually(lambda: pool.take_back() == [] and not waiting.is_alive())
+    gate.set()
