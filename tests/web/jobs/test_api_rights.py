@@ -47,6 +47,13 @@ def test_the_token_of_somebody_else_is_none(oscar: Visitor, vera: Visitor) -> No
     refused(answer, 400, "csrf")
 
 
+def test_a_program_behind_tls_needs_no_referer(oscar: Visitor) -> None:
+    body, behind_tls = {"handler": "swift"}, "https://localhost"
+    answer = oscar.send("POST", "/api/v1/jobs", body, base_url=behind_tls)
+    assert answer.status_code == 201
+    refused(oscar.client.post("/api/v1/jobs", json=body, base_url=behind_tls), 400, "csrf")
+
+
 def test_a_handler_may_ask_for_more(oscar: Visitor, alice: Visitor, engine: Engine) -> None:
     body = {"handler": "guarded"}
     refused(oscar.send("POST", "/api/v1/jobs", body), 403, "not_allowed")
