@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -170,6 +172,18 @@ def test_a_job_is_started_and_waited_for(jobdeck: Run) -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_handlers_that_lie_where_the_command_is_called_are_found(
+    jobdeck: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from app.jobs import task_handler\n@task_handler\ndef dig(task): 'Dig.'\n"
+    (tmp_path / "kinds_nearby.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setenv("JOBDECK_HANDLERS", "kinds_nearby")
+    ended = jobdeck("jobs", "start", "dig", "--json")
+    assert (ended.code, json.loads(ended.out)["handler"]) == (0, "dig")
+
+
 def test_a_job_that_nobody_runs_is_started_all_the_same(jobdeck: Run) -> None:
     arguments = ["--params", FAST, "--name", "Nightly", "--json"]
     started = json.loads(jobdeck("jobs", "start", "example_job_handler", *arguments).out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +45,9 @@ class Commands(SayingErrors):
 )
 def main() -> None:
     """Jobdeck: an admin panel for durable background jobs."""
+    # Handlers that lie where the command is called are found, as gunicorn finds them.
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
 
 
 def init_app(app: Flask) -> None:
