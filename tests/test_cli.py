@@ -171,7 +171,6 @@ def test_a_job_is_started_and_waited_for(jobdeck: Run) -> None:
     assert "2 of 2 done" in ended.out
 
 
-@pytest.mark.usefixtures("database")
 def test_handlers_that_lie_where_the_command_is_called_are_found(
     jobdeck: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +183,7 @@ def test_handlers_that_lie_where_the_command_is_called_are_found(
     assert (ended.code, json.loads(ended.out)["handler"]) == (0, "dig")
 
 
+@pytest.mark.usefixtures("database")
 def test_a_job_that_nobody_runs_is_started_all_the_same(jobdeck: Run) -> None:
     arguments = ["--params", FAST, "--name", "Nightly", "--json"]
     started = json.loads(jobdeck("jobs", "start", "example_job_handler", *arguments).out)
