@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     DDL,
@@ -21,11 +23,16 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # How long a statement waits for SQLite's write lock. Who gives up then says so and tries again.
 SQLITE_BUSY_SECONDS = 5
+#: How long a writer waits for the others of its process, each of whom may be waiting like that.
+SQLITE_TURN_SECONDS = 5
+#: What is left for the lock itself to a writer that has waited so long for its turn.
+LEAST_BUSY_SECONDS: Final = 0.5
 
 
 class Base(DeclarativeBase):
@@ -111,7 +118,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url)
-        self._turn = threading.RLock() if self.is_sqlite else _NoLock()
+        self._turns = _Turns() if self.is_sqlite else None
         self._each_by_itself: dict[str, Any] = (
             {"jobdeck_begins": None} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         )
@@ -124,8 +131,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its first statement to its commit."""
-        with self._turn, self.engine.connect() as connection:
+        """A transaction that holds the write lock from its first statement to its commit.
+
+        Raises OperationalError within six seconds when others do not let it begin.
+        """
+        with self._turn() as connection:
             connection.execution_options(jobdeck_begins="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
@@ -137,7 +147,16 @@ class Database:
         The lock is then held inside the database only, never while Python waits for its turn:
         with ten busy threads that is the difference between half a millisecond and half a second.
         """
-        with self._turn, self.reading() as connection:
+        with self._turn() as connection:
+            yield connection.execution_options(**self._each_by_itself)
+
+    @contextmanager
+    def _turn(self) -> Iterator[Connection]:
+        with (
+            self._turns.next() if self._turns else nullcontext(0.0) as waited,
+            self.engine.connect() as connection,
+            _patience_left(connection, waited),
+        ):
             yield connection
 
     def dispose(self) -> None:
@@ -174,10 +193,42 @@ class Changes:
             self._connection = None
 
 
-class _NoLock:
-    def __enter__(self) -> None: ...
+class _Turns:
+    """The writers of a process, one at a time; who has to wait too long gives up."""
 
-    def __exit__(self, *_: object) -> None: ...
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def next(self) -> Iterator[float]:
+        """Wait for the others, and tell how many seconds that took."""
+        begun = time.monotonic()
+        if not self._lock.acquire(timeout=SQLITE_TURN_SECONDS):
+            # What SQLite says to a writer of another process: whoever expects that, expects this.
+            locked = sqlite3.OperationalError("database is locked")
+            raise OperationalError("BEGIN IMMEDIATE", None, locked)
+        try:
+            yield time.monotonic() - begun
+        finally:
+            self._lock.release()
+
+
+@contextmanager
+def _patience_left(connection: Connection, waited: float) -> Iterator[None]:
+    """Let a writer that has waited for its turn wait the less for the lock."""
+    if waited < LEAST_BUSY_SECONDS:
+        yield
+        return
+    _wait_at_most(connection, max(SQLITE_BUSY_SECONDS - waited, LEAST_BUSY_SECONDS))
+    try:
+        yield
+    finally:
+        _wait_at_most(connection, SQLITE_BUSY_SECONDS)
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    # Beside the transaction, which has not begun or is over.
+    connection.connection.cursor().execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
 
 
 def _sqlite_engine(url: str) -> Engine:
