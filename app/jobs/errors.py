@@ -39,6 +39,54 @@ class TaskNotFound(JobsError):
         super().__init__(f"Job {job_id} has no task {index}.")
 
 
+class JobEnded(JobsError):
+    """The job has ended already."""
+
+    def __init__(self, job_id: int, status: str, wanted: str = "cancelled") -> None:
+        super().__init__(f"Job {job_id} has ended already ({status}); it cannot be {wanted}.")
+
+
+class JobNotEnded(JobsError):
+    """The job has not ended yet."""
+
+    def __init__(self, job_id: int, wanted: str) -> None:
+        super().__init__(
+            f"Job {job_id} has not ended yet, so it cannot be {wanted}. Wait for its end, or "
+            "cancel it first."
+        )
+
+
+class NothingToRetry(JobsError):
+    """None of the job's tasks is such that it could be tried again."""
+
+    def __init__(self, job_id: int, choice: str) -> None:
+        tasks = {"failed": "failed", "unfinished": "failed or was cancelled"}
+        said = tasks.get(choice, "has run")
+        super().__init__(f"No task of job {job_id} {said}, so there is nothing to try again.")
+
+
+class TaskBegun(JobsError):
+    """A task that has begun cannot be taken out of its job any more."""
+
+    def __init__(self, job_id: int, indexes: list[int]) -> None:
+        some = ", ".join(map(str, indexes[:10])) + (", …" if len(indexes) > 10 else "")
+        super().__init__(
+            f"Only tasks that wait can be deleted. These of job {job_id} have begun or ended: "
+            f"{some}. Nothing was deleted."
+        )
+
+
+class AddingInterrupted(JobsError):
+    """Adding tasks took too long, and what was written of them was removed. Try again."""
+
+
+class TaskCancelled(BaseException):
+    """The job of this task was cancelled: end soon. Later calls of the task work, to tidy up.
+
+    No Exception, so that an `except Exception` around a handler's work does not swallow it.
+    """
+
+
 class InvalidParams(JobsError):
     """The params do not fit the handler's model; `fields` has a sentence for each that is wrong."""
 

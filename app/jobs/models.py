@@ -43,6 +43,15 @@ class Worker(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment)
 
 
+ACTIVE = "status IN ('QUEUED', 'IN_PROGRESS')"
+
+
+def _jobs_where(name: str, condition: str, *columns: str) -> Index:
+    """An index of the few jobs of which this is true."""
+    where = text(condition)
+    return Index(f"ix_job_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
 class Job(Base):
     """What was asked (A1). The counters below are moved by triggers on `task`."""
 
@@ -85,6 +94,16 @@ class Job(Base):
     state_version: Mapped[int] = mapped_column(server_default=text("0"))
     params: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+    # Tasks from this index on are still being added: nobody sees them, and nobody runs them.
+    end_index: Mapped[int] = mapped_column(server_default=text("0"))
+    adding_until: Mapped[datetime | None] = mapped_column(Moment)
+    # JSON: which tasks a retry has yet to reopen. Until it has, nothing of the job runs.
+    retrying: Mapped[str | None] = mapped_column(Text)
+    # The finish step: what of it is to be done, which worker does it, and how often it was begun.
+    finish_step: Mapped[str | None] = mapped_column(String(10))
+    finisher: Mapped[int | None]
+    finish_rounds: Mapped[int] = mapped_column(server_default=text("0"))
+    finish_crashes: Mapped[int] = mapped_column(server_default=text("0"))
 
     __table_args__ = (
         CheckConstraint(
@@ -92,27 +111,19 @@ class Job(Base):
         ),
         Index("ix_job_status", "status", "id"),
         Index("ix_job_handler", "handler", "id"),
-        Index(
-            "ix_job_queued",
-            "handler",
-            "priority",
-            "id",
-            sqlite_where=text("status = 'QUEUED'"),
-            postgresql_where=text("status = 'QUEUED'"),
-        ),
-        Index(
-            "ix_job_in_progress",
-            "priority",
-            "id",
-            sqlite_where=text("status = 'IN_PROGRESS'"),
-            postgresql_where=text("status = 'IN_PROGRESS'"),
-        ),
-        Index(
-            "ix_job_preparing",
-            "preparing_until",
-            sqlite_where=text("preparing_until IS NOT NULL"),
-            postgresql_where=text("preparing_until IS NOT NULL"),
-        ),
+        _jobs_where("queued", "status = 'QUEUED'", "handler", "priority", "id"),
+        _jobs_where("in_progress", "status = 'IN_PROGRESS'", "priority", "id"),
+        _jobs_where("preparing", "preparing_until IS NOT NULL", "preparing_until"),
+        Index("ix_job_name", "name", "id"),
+        Index("ix_job_finished_at", "finished_at", "id"),
+        Index("ix_job_created_at", "created_at", "id"),
+        Index("ix_job_started_by", "started_by", "id"),
+        _jobs_where("active", ACTIVE, "started_by", "id"),
+        _jobs_where("cancelling", f"cancel_requested_at IS NOT NULL AND {ACTIVE}", "id"),
+        _jobs_where("retrying", "retrying IS NOT NULL", "id"),
+        _jobs_where("adding", "adding_until IS NOT NULL", "adding_until"),
+        _jobs_where("finisher", "finisher IS NOT NULL", "finisher"),
+        _jobs_where("finishing", "finish_step = 'after'", "id"),
         # An id is never used again: what was said of a deleted job must not be taken for another.
         {"sqlite_autoincrement": True},
     )
@@ -157,6 +168,7 @@ class Task(Base):
         _tasks_where(TaskStatus.SCHEDULED),
         _tasks_where(TaskStatus.IN_PROGRESS),
         _tasks_where(TaskStatus.FAILED),
+        _tasks_where(TaskStatus.CANCELLED),
         # The few that must run alone next, see claiming.SUSPECT_CRASHES.
         Index(
             "ix_task_suspect",

@@ -1,8 +1,8 @@
 """Who runs what: candidates are looked for without a lock, then claimed in one guarded statement.
 
 A claim is one INSERT into the view `claim`, and its trigger is the transaction: it ends what is
-complete, starts queued jobs into free slots, and takes tasks, each only if it still may. Losing
-some of them to another process is a normal answer.
+complete, takes finish steps, starts queued jobs into free slots, and takes tasks, each only if it
+still may. Losing some of them to another process is a normal answer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, text
 
 from app.db import iso, now, on_sqlite
+from app.jobs.store.ending import OUTCOME
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -46,10 +47,13 @@ class Candidate:
     scheduled: int
     in_progress: int
     parallel_limit: int | None
+    is_cancelling: bool = False
 
     @property
     def claimable(self) -> int:
         """Tasks of it that may be claimed now."""
+        if self.is_cancelling:
+            return 0
         if self.parallel_limit is None:
             return self.scheduled
         return max(0, min(self.scheduled, self.parallel_limit - self.in_progress))
@@ -62,18 +66,30 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one claim asks for: jobs to finish, jobs to start and tasks to take, as ids.
+    """What one claim asks for: jobs to finish, finish steps, jobs to start and tasks, as ids.
 
     A start carries its rank among the starts of its handler, a task its rank among the tasks of
     its job, each from 1: a limit holds when what runs plus the rank does not exceed it.
     """
 
     finish: Sequence[int] = ()
+    steps: Sequence[int] = ()
     start: Sequence[tuple[int, int]] = ()
     tasks: Sequence[tuple[int, int]] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.finish or self.start or self.tasks)
+        return bool(self.finish or self.steps or self.start or self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class StepClaim:
+    """A finish step that this worker now owns: which of its callbacks is due, and how often it
+    was begun before: `rounds` in good order, `crashes` by workers that died of it."""
+
+    job_id: int
+    stage: str
+    rounds: int
+    crashes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +115,16 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
 
 
 RUNNING = text("""
-    SELECT id, handler, scheduled, in_progress, parallel_limit FROM job
-    WHERE status = 'IN_PROGRESS' AND cancel_requested_at IS NULL AND handler IN :handlers
-      AND (scheduled > 0 OR in_progress = 0)
+    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL
+    FROM job
+    WHERE status = 'IN_PROGRESS' AND finisher IS NULL AND handler IN :handlers
+      AND (scheduled > 0 OR in_progress = 0 OR cancel_requested_at IS NOT NULL)
     ORDER BY priority, id LIMIT :most
 """).bindparams(bindparam("handlers", expanding=True))
 
 
 def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
-    """Return jobs of these handlers that have tasks to claim, or have just been completed."""
+    """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled."""
     values = {"handlers": list(handlers), "most": MOST_JOBS}
     return [Candidate(*row) for row in connection.execute(RUNNING, values)]
 
@@ -118,6 +135,7 @@ QUEUED = text("""
     WHERE job.id IN (
         SELECT id FROM job
         WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
+          AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
 """)
@@ -135,6 +153,7 @@ SCHEDULED = text("""
     WHERE task.id IN (
         SELECT id FROM task
         WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
+          AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
 """)
@@ -172,16 +191,22 @@ def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
 
 
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS start, NULL AS tasks"""
-CLAIM_TRIGGER = """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
+  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start, NULL AS tasks"""
+CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
 
-  UPDATE job SET status = CASE WHEN failed > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
+  UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, version = version + 1
   WHERE id IN (SELECT value FROM json_each(NEW.finish))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-    AND cancel_requested_at IS NULL;
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+
+  UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
+                 version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.steps)) AND finisher IS NULL
+    AND (finish_step = 'after'
+         OR (+status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+             AND cancel_requested_at IS NULL));
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   WHERE id IN (
@@ -189,6 +214,7 @@ CLAIM_TRIGGER = """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN job AS queued ON queued.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN handler ON handler.name = queued.handler
     WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
+      AND queued.retrying IS NULL AND queued.cancel_requested_at IS NULL
       AND (handler.concurrency_limit IS NULL
            OR handler.running + json_extract(wanted.value, '$[1]') <= handler.concurrency_limit));
 
@@ -208,8 +234,8 @@ for _statement in (CLAIM_VIEW, CLAIM_TRIGGER):
     on_sqlite(_statement)
 
 CLAIM = text("""
-    INSERT INTO claim (worker_id, at, finish, start, tasks)
-    VALUES (:worker_id, :at, :finish, :start, :tasks)
+    INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
+    VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
 """)
 CLAIMED = text("""
     SELECT id, job_id, idx, attempt, crashes, state FROM task
@@ -227,6 +253,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> None:
             "worker_id": worker_id,
             "at": iso(now()),
             "finish": json.dumps(order.finish),
+            "steps": json.dumps(order.steps),
             "start": json.dumps(order.start),
             "tasks": json.dumps(order.tasks),
         },
@@ -239,6 +266,18 @@ def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]
     return [Claim(*row) for row in connection.execute(CLAIMED, values)]
 
 
+CLAIMED_STEPS = text("""
+    SELECT id, finish_step, finish_rounds, finish_crashes FROM job
+    WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))
+""")
+
+
+def claimed_steps(connection: Connection, worker_id: int, order: Order) -> list[StepClaim]:
+    """Return those of the order's finish steps that this worker got."""
+    values = {"worker_id": worker_id, "ids": json.dumps(order.steps)}
+    return [StepClaim(*row) for row in connection.execute(CLAIMED_STEPS, values)]
+
+
 HAND_BACK = text("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
                     started_at = NULL,
@@ -248,7 +287,19 @@ HAND_BACK = text("""
 """)
 
 
-def hand_back(connection: Connection, worker_id: int, task_ids: Sequence[int]) -> None:
-    """Return tasks that were claimed and not begun; that counts as no attempt (B10)."""
-    values = {"worker_id": worker_id, "ids": json.dumps(list(task_ids))}
-    connection.execute(HAND_BACK, values)
+HAND_BACK_STEPS = text("""
+    UPDATE job SET finisher = NULL, version = version + 1
+    WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))
+""")
+
+
+def hand_back(
+    connection: Connection, worker_id: int, task_ids: Sequence[int], step_ids: Sequence[int] = ()
+) -> None:
+    """Return tasks, and finish steps of jobs, that were claimed and not begun (B10)."""
+    tasks = {"worker_id": worker_id, "ids": json.dumps(list(task_ids))}
+    steps = {"worker_id": worker_id, "ids": json.dumps(list(step_ids))}
+    if task_ids:
+        connection.execute(HAND_BACK, tasks)
+    if step_ids:
+        connection.execute(HAND_BACK_STEPS, steps)

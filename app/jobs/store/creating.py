@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from app.db import Database, iso, now
 from app.jobs.errors import CreationInterrupted
+from app.jobs.store.removing import DOOMED, remove_preparing
 
 #: Tasks in one transaction, and what their states may take in characters, which the last of them
 #: may exceed: no other writer waits longer than some 50 ms for it.
@@ -19,8 +20,6 @@ CHUNK = 5_000
 CHUNK_SIZE = 2_000_000
 #: How long a creator may take for one chunk before its remains may be removed.
 PREPARING = timedelta(minutes=15)
-#: Until when a job is prepared that is being removed: its creator, should it live, must not go on.
-DOOMED = "0001-01-01T00:00:00.000000Z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +54,30 @@ INSERT_TASKS = text("""
     INSERT INTO task (job_id, idx, status, state)
     SELECT :job_id, :first + chunk.key, 'SCHEDULED', chunk.value FROM json_each(:states) AS chunk
 """)
-SKIP_TASKS = text("""
-    UPDATE task SET status = 'SKIPPED', finished_at = :at
-    WHERE job_id = :job_id AND idx IN (SELECT value FROM json_each(:skipped))
+INSERT_SOME_SKIPPED = text("""
+    INSERT INTO task (job_id, idx, status, state, finished_at)
+    SELECT :job_id, :first + chunk.key,
+           CASE WHEN skipped.value IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END, chunk.value,
+           CASE WHEN skipped.value IS NOT NULL THEN :at END
+    FROM json_each(:states) AS chunk
+    LEFT JOIN json_each(:skipped) AS skipped ON skipped.value = chunk.key
 """)
 PREPARE_ON = text(f"""
     UPDATE job SET preparing_until = :until WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
 SHOW_JOB = text(f"""
-    UPDATE job SET preparing_until = NULL, total = :total, scheduled = :total - skipped,
-                   version = version + 1
+    UPDATE job SET preparing_until = NULL, end_index = :total, total = :total,
+                   scheduled = :total - :skipped, skipped = :skipped, version = version + 1
     WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many tasks were written, and how many of them shall not run."""
+
+    total: int
+    skipped: int
 
 
 def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int:
@@ -75,24 +86,26 @@ def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int
     Tasks are written in chunks under a job that nobody sees; the last chunk makes it visible. If
     `tasks` raises, what was written is removed and the error goes on.
     """
-    chunks = _chunks(tasks)
+    chunks = chunks_of(tasks)
     first, second = next(chunks, []), next(chunks, None)
+    written = Written(len(first), _skipped(first))
     with database.writing() as connection:
         job_id = _insert_job(connection, job, first)
         if second is None:
-            _show(connection, job_id, len(first))
+            _show(connection, job_id, written)
             return job_id
     try:
-        total = _insert_rest(database, job_id, len(first), chain([second], chunks))
+        written = _insert_rest(database, job_id, written, chain([second], chunks))
     except BaseException:
         remove_preparing(database, job_id)
         raise
     with database.writing() as connection:
-        _show(connection, job_id, total)
+        _show(connection, job_id, written)
     return job_id
 
 
-def _chunks(tasks: Iterable[NewTask]) -> Iterator[list[NewTask]]:
+def chunks_of(tasks: Iterable[NewTask]) -> Iterator[list[NewTask]]:
+    """Divide tasks into what may be written in one transaction."""
     chunk: list[NewTask] = []
     size = 0
     for task in tasks:
@@ -121,76 +134,43 @@ def _insert_job(connection: Connection, job: NewJob, first: Sequence[NewTask]) -
             "preparing_until": iso(moment + PREPARING),
         },
     ).scalar_one()
-    _insert_chunk(connection, job_id, 0, first, moment)
+    insert_chunk(connection, job_id, 0, first)
     return job_id
 
 
 def _insert_rest(
-    database: Database, job_id: int, total: int, chunks: Iterable[Sequence[NewTask]]
-) -> int:
+    database: Database, job_id: int, written: Written, chunks: Iterable[Sequence[NewTask]]
+) -> Written:
     for chunk in chunks:
-        moment = now()
+        until = {"job_id": job_id, "until": iso(now() + PREPARING)}
         with database.writing() as connection:
-            until = {"job_id": job_id, "until": iso(moment + PREPARING)}
             if not connection.execute(PREPARE_ON, until).rowcount:
                 raise CreationInterrupted
-            _insert_chunk(connection, job_id, total, chunk, moment)
-        total += len(chunk)
-    return total
+            insert_chunk(connection, job_id, written.total, chunk)
+        written = Written(written.total + len(chunk), written.skipped + _skipped(chunk))
+    return written
 
 
-def _insert_chunk(
-    connection: Connection, job_id: int, first: int, chunk: Sequence[NewTask], moment: datetime
-) -> None:
+def insert_chunk(connection: Connection, job_id: int, first: int, chunk: Sequence[NewTask]) -> None:
+    """Write tasks, the first of them with this index. Who calls this counts them."""
     states = "[" + ",".join(task.state for task in chunk) + "]"
-    connection.execute(INSERT_TASKS, {"job_id": job_id, "first": first, "states": states})
-    skipped = [first + place for place, task in enumerate(chunk) if task.skip]
+    values = {"job_id": job_id, "first": first, "states": states}
+    skipped = [place for place, task in enumerate(chunk) if task.skip]
     if skipped:
-        values = {"job_id": job_id, "skipped": json.dumps(skipped), "at": iso(moment)}
-        connection.execute(SKIP_TASKS, values)
+        some = {"skipped": json.dumps(skipped), "at": iso(now())}
+        connection.execute(INSERT_SOME_SKIPPED, values | some)
+    else:
+        connection.execute(INSERT_TASKS, values)
 
 
-def _show(connection: Connection, job_id: int, total: int) -> None:
-    if not connection.execute(SHOW_JOB, {"job_id": job_id, "total": total}).rowcount:
+def _skipped(chunk: Sequence[NewTask]) -> int:
+    return sum(task.skip for task in chunk)
+
+
+def _show(connection: Connection, job_id: int, written: Written) -> None:
+    values = {"job_id": job_id, "total": written.total, "skipped": written.skipped}
+    if not connection.execute(SHOW_JOB, values).rowcount:
         raise CreationInterrupted
-
-
-ABANDONED = text("SELECT id FROM job WHERE preparing_until < :now LIMIT 1")
-REMOVE_TASKS = text("""
-    DELETE FROM task WHERE id IN (SELECT id FROM task WHERE job_id = :job_id LIMIT :chunk)
-""")
-DOOM = text(f"""
-    UPDATE job SET preparing_until = '{DOOMED}' WHERE id = :job_id AND preparing_until IS NOT NULL
-""")
-REMOVE_JOB = text("DELETE FROM job WHERE id = :job_id AND preparing_until IS NOT NULL")
-
-
-def remove_abandoned(database: Database) -> bool:
-    """Remove a chunk of what creators that died have left; tell whether there may be more."""
-    with database.reading() as connection:
-        job_id = connection.execute(ABANDONED, {"now": iso(now())}).scalar()
-    if job_id is None:
-        return False
-    _remove_chunk(database, job_id)
-    return True
-
-
-def remove_preparing(database: Database, job_id: int) -> None:
-    """Remove a job that never became visible, in chunks that block nobody for long."""
-    while _remove_chunk(database, job_id):
-        pass
-
-
-def _remove_chunk(database: Database, job_id: int) -> bool:
-    """Remove some of its tasks, or the job with the last ones; tell whether there are more."""
-    values = {"job_id": job_id, "chunk": CHUNK}
-    with database.writing() as connection:
-        if not connection.execute(DOOM, values).rowcount:
-            return False
-        if connection.execute(REMOVE_TASKS, values).rowcount == CHUNK:
-            return True
-        connection.execute(REMOVE_JOB, values)
-        return False
 
 
 RELEASE_HELD = text("""

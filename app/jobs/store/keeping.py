@@ -127,7 +127,9 @@ BURY = text("UPDATE worker SET alive = false WHERE id = :worker_id AND alive")
 ORPHANS = """
     FROM task WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """
-TOUCHED = text(f"SELECT DISTINCT job_id {ORPHANS}")
+TOUCHED = text(f"""
+    SELECT DISTINCT job_id {ORPHANS} UNION SELECT id FROM job WHERE finisher = :worker_id
+""")
 KEEP_CRASHES = text(f"""
     INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error)
     SELECT id, attempt, 'CRASHED', worker_id, started_at, :now,
@@ -147,6 +149,13 @@ RETURN_ORPHANS = text("""
                     attempt = attempt - NOT (:all OR id IN (SELECT value FROM json_each(:ran))),
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
+""")
+#: The mark of a worker names a finish step by the job's id below 0.
+RETURN_STEPS = text("""
+    UPDATE job SET finisher = NULL, version = version + 1,
+                   finish_crashes = finish_crashes
+                     + (:blames_tasks AND (:all OR -id IN (SELECT value FROM json_each(:ran))))
+    WHERE finisher = :worker_id
 """)
 REPEATED = (
     f"Its worker process died {SUSPECT_CRASHES + 1} times while this task ran, the last time with "
@@ -176,6 +185,7 @@ def bury(database: Database, worker_id: int, death: Death | None) -> Returned | 
         connection.execute(KEEP_CRASHES, values)
         failed = connection.execute(FAIL_REPEATED, values).rowcount
         connection.execute(RETURN_ORPHANS, values)
+        connection.execute(RETURN_STEPS, values)
     return Returned(touched, failed)
 
 
@@ -185,6 +195,9 @@ HAND_BACK = text("""
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """)
+HAND_BACK_STEPS = text("""
+    UPDATE job SET finisher = NULL, version = version + 1 WHERE finisher = :worker_id
+""")
 
 
 def retire(database: Database, worker_id: int) -> None:
@@ -192,3 +205,4 @@ def retire(database: Database, worker_id: int) -> None:
     with database.writing() as connection:
         if connection.execute(BURY, {"worker_id": worker_id}).rowcount:
             connection.execute(HAND_BACK, {"worker_id": worker_id})
+            connection.execute(HAND_BACK_STEPS, {"worker_id": worker_id})

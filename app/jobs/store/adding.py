@@ -1,0 +1,212 @@
+"""Tasks that join a job which is under way, or leave it, and its counts with them (A10).
+
+Tasks appear together or not at all: they are written behind the job's `end_index`, where nobody
+sees them, and become part of the job when that index moves. Few are added in one transaction;
+many in chunks, and while somebody does that, others who want to add wait their turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+
+from sqlalchemy import Connection, text
+
+from app.db import Database, iso, now
+from app.jobs.errors import AddingInterrupted
+from app.jobs.store.creating import CHUNK, NewTask, chunks_of, insert_chunk
+
+#: How long one chunk may take before what was written may be removed.
+ADDING = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adder:
+    """Who adds: a task may only while it is still claimed by its worker (0: anybody)."""
+
+    job_id: int
+    task_id: int = 0
+    worker_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """Tasks that are written and not seen yet: their first index, how many, and until when."""
+
+    first: int
+    count: int = 0
+    skipped: int = 0
+    until: str | None = None
+
+    @property
+    def indexes(self) -> range:
+        """The places of the tasks in their job."""
+        return range(self.first, self.first + self.count)
+
+
+MAY_ADD = """
+    status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NULL
+    AND preparing_until IS NULL
+    AND (:task_id = 0 OR EXISTS (SELECT 1 FROM task WHERE id = :task_id AND job_id = :job_id
+                                   AND worker_id = :worker_id AND status = 'IN_PROGRESS'))
+"""
+END_INDEX = text(f"""
+    SELECT end_index FROM job WHERE id = :job_id AND adding_until IS NULL AND {MAY_ADD}
+""")
+IS_BUSY = text("SELECT 1 FROM job WHERE id = :job_id AND adding_until >= :now")
+RESERVE = text("UPDATE job SET adding_until = :until WHERE id = :job_id")
+GO_ON = text("""
+    UPDATE job SET adding_until = :until WHERE id = :job_id AND adding_until = :before
+""")
+SHOW = text(f"""
+    UPDATE job SET end_index = :end, total = total + :count, skipped = skipped + :skipped,
+                   scheduled = scheduled + :count - :skipped, adding_until = NULL,
+                   version = version + 1
+    WHERE id = :job_id AND {MAY_ADD}
+      AND (adding_until = :until OR (:until IS NULL AND adding_until IS NULL))
+""")
+MARK_NEW = text("""
+    UPDATE task SET version = (SELECT version FROM job WHERE id = :job_id)
+    WHERE job_id = :job_id AND idx >= :first AND idx < :end
+""")
+
+
+def add_few(connection: Connection, adder: Adder, tasks: Sequence[NewTask]) -> Added | None:
+    """Add tasks in this one transaction; None: the job takes none, or somebody adds many now."""
+    values = _of(adder)
+    first = connection.execute(END_INDEX, values).scalar()
+    if first is None:
+        return None
+    insert_chunk(connection, adder.job_id, first, tasks)
+    added = Added(first=first, count=len(tasks), skipped=sum(task.skip for task in tasks))
+    show(connection, adder, added)
+    return added
+
+
+def add_hidden(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
+    """Write tasks in chunks that nobody sees until show(); None as add_few()."""
+    chunks = chunks_of(tasks)
+    with database.writing() as connection:
+        first = connection.execute(END_INDEX, _of(adder)).scalar()
+        if first is None:
+            return None
+        added = Added(first=first, until=_until())
+        connection.execute(RESERVE, {"job_id": adder.job_id, "until": added.until})
+    try:
+        for chunk in chunks:
+            added = _write(database, adder, added, chunk)
+    except BaseException:
+        remove_hidden(database, adder.job_id, added.until)
+        raise
+    return added
+
+
+def is_busy(connection: Connection, job_id: int) -> bool:
+    """Whether somebody adds many tasks to this job just now."""
+    return connection.execute(IS_BUSY, {"job_id": job_id, "now": iso(now())}).first() is not None
+
+
+def show(connection: Connection, adder: Adder, added: Added) -> bool:
+    """Let written tasks be part of their job; False: it has ended, or they were removed."""
+    end = added.first + added.count
+    values = _of(adder) | {"first": added.first, "end": end, "until": added.until}
+    values |= {"count": added.count, "skipped": added.skipped}
+    if not connection.execute(SHOW, values).rowcount:
+        return False
+    # Who watches asks for what is newer than the version that it has seen.
+    connection.execute(MARK_NEW, values)
+    return True
+
+
+HIDDEN = text("""
+    DELETE FROM task WHERE id IN (
+        SELECT id FROM task WHERE job_id = :job_id
+          AND idx >= (SELECT end_index FROM job WHERE id = :job_id) LIMIT :chunk)
+""")
+RELEASE = text("""
+    UPDATE job SET adding_until = NULL WHERE id = :job_id AND adding_until = :until
+""")
+OVERDUE = text("""
+    UPDATE job SET adding_until = :until WHERE id = :job_id AND adding_until < :now
+""")
+HOLDS = text("SELECT 1 FROM job WHERE id = :job_id AND adding_until = :until")
+
+
+def remove_hidden(database: Database, job_id: int, until: str | None) -> None:
+    """Remove tasks that never were part of their job, in chunks, and let others add again."""
+    more = True
+    while more:
+        with database.writing() as connection:
+            more = remove_hidden_chunk(connection, job_id, until)
+
+
+def remove_hidden_chunk(connection: Connection, job_id: int, until: str | None) -> bool:
+    """Remove some of them; tell whether there are more."""
+    values = {"job_id": job_id, "until": until, "chunk": CHUNK}
+    if connection.execute(HOLDS, values).first() is None:
+        return False  # they are another adder's by now
+    if connection.execute(HIDDEN, values).rowcount == CHUNK:
+        return True
+    connection.execute(RELEASE, values)
+    return False
+
+
+def take_over(connection: Connection, job_id: int) -> str | None:
+    """Take from an adder that is overdue what it has written, to remove it; None: it is not."""
+    values = {"job_id": job_id, "until": _until(), "now": iso(now())}
+    return values["until"] if connection.execute(OVERDUE, values).rowcount else None  # type: ignore[return-value]
+
+
+DELETE_TASKS = text("""
+    DELETE FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+      AND idx IN (SELECT value FROM json_each(:indexes))
+      AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+""")
+COUNT_DELETED = text("""
+    UPDATE job SET total = total - :count, scheduled = scheduled - :count, version = version + 1
+    WHERE id = :job_id
+""")
+BEGUN = text("""
+    SELECT idx, status FROM task WHERE job_id = :job_id
+      AND idx IN (SELECT value FROM json_each(:indexes))
+      AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+    ORDER BY idx
+""")
+
+
+def statuses_of(
+    connection: Connection, job_id: int, indexes: Collection[int]
+) -> dict[int, str]:
+    """Return the status of each of these tasks that the job has."""
+    values = {"job_id": job_id, "indexes": json.dumps(sorted(indexes))}
+    return {row.idx: row.status for row in connection.execute(BEGUN, values)}
+
+
+def delete_tasks(connection: Connection, job_id: int, indexes: Collection[int]) -> None:
+    """Delete tasks that wait. Other tasks keep their indexes, which is what others know them by."""
+    values = {"job_id": job_id, "indexes": json.dumps(sorted(indexes))}
+    count = connection.execute(DELETE_TASKS, values).rowcount
+    connection.execute(COUNT_DELETED, {"job_id": job_id, "count": count})
+
+
+def _of(adder: Adder) -> dict[str, object]:
+    return {"job_id": adder.job_id, "task_id": adder.task_id, "worker_id": adder.worker_id}
+
+
+def _write(database: Database, adder: Adder, added: Added, chunk: Sequence[NewTask]) -> Added:
+    until = _until()
+    with database.writing() as connection:
+        values = {"job_id": adder.job_id, "until": until, "before": added.until}
+        if not connection.execute(GO_ON, values).rowcount:
+            raise AddingInterrupted
+        insert_chunk(connection, adder.job_id, added.first + added.count, chunk)
+    count = added.count + len(chunk)
+    skipped = added.skipped + sum(task.skip for task in chunk)
+    return Added(first=added.first, count=count, skipped=skipped, until=until)
+
+
+def _until() -> str:
+    return iso(now() + ADDING)

@@ -1,0 +1,160 @@
+"""How jobs end: by their finish step, or by a person who cancels them (A8, A11).
+
+A job that somebody cancels is marked in one row. What has not begun is cancelled in chunks, what
+runs is asked to stop, and only when nothing of it runs any more the job is CANCELLED.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.db import iso, now
+
+#: Tasks in one transaction, so that no other writer waits longer than some 50 ms for it.
+CHUNK = 5_000
+#: What a job ends as when nothing of it runs any more.
+OUTCOME = """CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                   WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END"""
+#: After so many workers that died in it, a callback is not called again.
+MOST_CRASHES = 3
+
+ASK_TO_CANCEL = text("""
+    UPDATE job SET cancel_requested_at = :at, cancel_requested_by = :by, retrying = NULL,
+                   version = version + 1
+    WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NULL
+      AND preparing_until IS NULL
+""")
+CANCEL_TASKS = text("""
+    UPDATE task SET status = 'CANCELLED', finished_at = :at,
+                    version = (SELECT version + 1 FROM job WHERE id = :job_id)
+    WHERE id IN (
+        SELECT id FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+          AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+        ORDER BY idx LIMIT :chunk)
+      AND EXISTS (SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL
+                    AND status IN ('QUEUED', 'IN_PROGRESS'))
+""")
+END_CANCELLED = text("""
+    UPDATE job SET status = 'CANCELLED', finished_at = :at, finish_step = NULL,
+                   version = version + 1
+    WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NOT NULL
+      AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL
+""")
+
+
+def ask_to_cancel(connection: Connection, job_id: int, by: int | None) -> bool:
+    """Mark a job as one to be cancelled; False: it has ended, or was marked before."""
+    values = {"job_id": job_id, "by": by, "at": iso(now())}
+    return bool(connection.execute(ASK_TO_CANCEL, values).rowcount)
+
+
+def cancel_chunk(connection: Connection, job_id: int) -> bool:
+    """Cancel some of what has not begun, and the job with the last; tell whether there is more."""
+    values = {"job_id": job_id, "at": iso(now()), "chunk": CHUNK}
+    if connection.execute(CANCEL_TASKS, values).rowcount == CHUNK:
+        return True
+    connection.execute(END_CANCELLED, values)
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a finish step has come to: `error` of its callback; `is_owed`: another one follows."""
+
+    job_id: int
+    worker_id: int
+    error: str | None = None
+    is_owed: bool = False
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For the statements below."""
+        return {
+            "job_id": self.job_id,
+            "worker_id": self.worker_id,
+            "error": self.error,
+            "after": "after" if self.is_owed else None,
+            "at": iso(now()),
+        }
+
+
+GO_ON = text("""
+    UPDATE job SET finisher = NULL, finish_step = NULL, finish_rounds = finish_rounds + 1,
+                   finish_crashes = 0, version = version + 1
+    WHERE id = :job_id AND finisher = :worker_id AND finish_step = 'before'
+      AND :error IS NULL AND (scheduled > 0 OR in_progress > 0) AND cancel_requested_at IS NULL
+""")
+END = text(f"""
+    UPDATE job SET status = CASE WHEN cancel_requested_at IS NULL
+                                   AND coalesce(:error, error) IS NOT NULL
+                                 THEN 'DONE_WITH_ERRORS' ELSE {OUTCOME} END,
+                   finished_at = :at, finish_crashes = 0, version = version + 1,
+                   error = coalesce(:error, error),
+                   finish_step = CASE WHEN cancel_requested_at IS NULL THEN :after END,
+                   finisher = CASE WHEN cancel_requested_at IS NULL AND :after IS NOT NULL
+                                   THEN finisher END
+    WHERE id = :job_id AND finisher = :worker_id AND finish_step = 'before'
+      AND scheduled = 0 AND in_progress = 0
+""")
+LET_GO = text("""
+    UPDATE job SET finisher = NULL, finish_step = NULL, error = coalesce(:error, error),
+                   version = version + 1
+    WHERE id = :job_id AND finisher = :worker_id
+""")
+
+
+def end_step(connection: Connection, step: Step) -> bool:
+    """Record that `before_job_finish` is over: the job goes on if it has tasks again, else ends.
+
+    Returns whether `on_all_tasks_done` is due now: never after a cancel.
+    """
+    if connection.execute(GO_ON, step.values).rowcount:
+        return False
+    if connection.execute(END, step.values).rowcount:
+        return step.is_owed and owns_step(connection, step)
+    # It has tasks although its callback failed, or was cancelled with tasks that it has added.
+    let_go(connection, step)
+    return False
+
+
+def let_go(connection: Connection, step: Step) -> None:
+    """Record that the finish step is over for good, with the error of its last callback."""
+    connection.execute(LET_GO, step.values)
+
+
+OWNS = text("SELECT 1 FROM job WHERE id = :job_id AND finisher = :worker_id")
+
+
+def owns_step(connection: Connection, step: Step) -> bool:
+    """Whether the step still belongs to this worker."""
+    return connection.execute(OWNS, step.values).first() is not None
+
+
+LEFT_BEHIND = text("""
+    SELECT 'cancel' AS what, id, handler FROM job
+    WHERE cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'IN_PROGRESS')
+      AND (scheduled > 0 OR in_progress = 0) AND finisher IS NULL
+    UNION ALL SELECT 'retry', id, handler FROM job WHERE retrying IS NOT NULL
+    UNION ALL SELECT 'add', id, handler FROM job
+    WHERE adding_until IS NOT NULL AND adding_until < :now
+    UNION ALL SELECT 'finish', id, handler FROM job
+    WHERE finish_step = 'after' AND finisher IS NULL
+    LIMIT 100
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Something that was begun and not ended: a cancel, a retry, an add, or a finish step."""
+
+    what: str
+    job_id: int
+    handler: str
+
+
+def left_behind(connection: Connection) -> list[LeftBehind]:
+    """Return what somebody began and, perhaps, will not end: its process may have died."""
+    return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, {"now": iso(now())})]
