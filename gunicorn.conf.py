@@ -33,11 +33,11 @@ keepalive = 5
 gthread.STOP_KEEPALIVE_LINGER = 0.2
 control_socket_disable = True
 
-QUIET = ("/static/", "/healthz", "/readyz", "/live", "/setup/")
+QUIET = ("/static/", "/healthz", "/readyz", "/live", "/setup/", "/set-password/")
 
 
 class Worthwhile(logging.Filter):
-    """Leaves out of the access log what nobody reads, and the setup link, which is a secret."""
+    """Leaves out of the access log what nobody reads, and the one-time links, which are secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is worth writing."""

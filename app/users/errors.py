@@ -25,12 +25,28 @@ class WrongSignIn(UsersError):
     """The e-mail address or the password is not right."""
 
 
+class WrongPassword(WrongSignIn):
+    """This is not your password."""
+
+
 class TooManySignIns(UsersError):
     """Too many wrong sign-ins. Wait a minute, then try again."""
 
 
 class LinkNotGood(UsersError):
     """This link has been used already, or it is too old. Start the server again for a new one."""
+
+
+class UserNotFound(UsersError):
+    """There is no such account. It may have been deleted."""
+
+
+class AccountDisabled(UsersError):
+    """This account is disabled. Enable it first."""
+
+
+class LastSuperadmin(UsersError):
+    """Nobody else could sign in as a superadmin then. Let another one set a password first."""
 
 
 class BadAccount(UsersError):

@@ -40,13 +40,15 @@ def complaint(password: str) -> str | None:
         return f"A password needs at least {LEAST} characters."
     if len(password) > MOST:
         return f"A password has at most {MOST} characters."
+    if any("\ud800" <= each <= "\udfff" for each in password):
+        return "A password has no halves of characters."
     return None
 
 
 def _matches(password: str, kept: str) -> bool:
     try:
         return HASHER.verify(kept, password[: MOST + 1])
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
 
 

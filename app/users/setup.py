@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, delete, select
 
 from app.config import Settings
-from app.db import Database, now
-from app.users import people
+from app.db import Database
+from app.users import links, people
 from app.users.errors import BadAccount, LinkNotGood, UsersError
 from app.users.models import OneTimeLink
 from app.users.people import Person
@@ -51,12 +49,12 @@ def check_link(database: Database, token: str) -> None:
 
 def use_link(database: Database, token: str, email: str, password: str) -> Person:
     """Make the first superadmin. Of two requests with one token, one wins; the other is refused."""
-    account = people.checked(email, password)
+    account = people.checked(email, Role.SUPERADMIN, password)
     with database.writing() as connection:
         spent = delete(OneTimeLink).where(_is_good(token)).returning(OneTimeLink.id)
         if connection.scalar(spent) is None or not people.nobody_yet(connection):
             raise LinkNotGood
-        return people.insert_user(connection, account, Role.SUPERADMIN)
+        return people.insert_user(connection, account)
 
 
 def _make_named(database: Database, email: str, password: str) -> None:
@@ -68,34 +66,17 @@ def _make_named(database: Database, email: str, password: str) -> None:
 
 
 def _make(database: Database, email: str, password: str) -> None:
-    account = people.checked(email, password)
+    account = people.checked(email, Role.SUPERADMIN, password)
     # Of several servers that start at once, one makes it; the others find it made.
     with suppress(BadAccount), database.writing() as connection:
         if people.nobody_yet(connection):
-            people.insert_user(connection, account, Role.SUPERADMIN)
+            people.insert_user(connection, account)
 
 
 def _new_link(database: Database) -> str:
-    token, at = secrets.token_urlsafe(32), now()
-    row = {"token_hash": _hash(token), "created_at": at, "expires_at": at + LINK_LIFETIME}
     with database.writing() as connection:
-        _end_setup_links(connection)
-        connection.execute(insert(OneTimeLink).values(row))
-    return token
-
-
-def _end_setup_links(connection: Connection) -> None:
-    connection.execute(delete(OneTimeLink).where(OneTimeLink.user_id.is_(None)))
+        return links.replace(connection, None, LINK_LIFETIME)
 
 
 def _is_good(token: str) -> ColumnElement[bool]:
-    return (
-        (OneTimeLink.token_hash == _hash(token))
-        & OneTimeLink.user_id.is_(None)
-        & (OneTimeLink.expires_at > now())
-    )
-
-
-def _hash(token: str) -> str:
-    # A token has 256 random bits: a plain hash is enough, nothing can be guessed from it.
-    return hashlib.sha256(token.encode()).hexdigest()
+    return links.is_good(token) & OneTimeLink.user_id.is_(None)

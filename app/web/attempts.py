@@ -16,7 +16,7 @@ from limits import RateLimitItemPerMinute
 
 from app.extensions import limiter
 from app.users.errors import TooManySignIns
-from app.users.people import same_form
+from app.users.addresses import same_form
 
 LIMIT: Final = RateLimitItemPerMinute(10)
 #: What is counted is kept in memory for a minute.
