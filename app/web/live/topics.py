@@ -6,7 +6,7 @@ what is new. The first look, with no cursor, is a snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -24,10 +24,6 @@ SNAPSHOT = 100
 REMEMBERED = 10_000
 #: Rows in one message; a larger window comes in several.
 ROWS = 1_000
-
-
-class UnknownTopic(Exception):
-    """There is no such topic; the message says which there are."""
 
 
 Message = dict[str, Any]
@@ -50,7 +46,8 @@ class JobUpdates:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._shown: dict[int, int] | None = None
+        self._shown: dict[int, int] = {}
+        self._is_first = True
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Every job is of interest."""
@@ -58,29 +55,38 @@ class JobUpdates:
 
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """The newest jobs at first, then those that changed."""
-        hidden = hidden_handlers(self._engine, person)
-        if self._shown is None:
-            self._shown = {}
+        hidden, gone = hidden_handlers(self._engine, person), []
+        if self._is_first:
             rows = self._engine.jobs(JobFilter(hidden=hidden), limit=SNAPSHOT)[::-1]
         else:
-            rows = [row for row in self._engine.jobs_of(changed) if row.handler not in hidden]
+            found = self._engine.jobs_of(changed)
+            gone = self._forget(set(changed) - {row.id for row in found})
+            rows = [row for row in found if row.handler not in hidden]
             rows = [row for row in rows if self._shown.get(row.id) != row.version]
+        self._is_first = False
+        self._remember(rows)
+        data = [*({"jobId": job_id, "deleted": True} for job_id in gone), *map(job_message, rows)]
+        return [{"data": data}] if data else []
+
+    def _remember(self, rows: Iterable[JobRow]) -> None:
         self._shown.update({row.id: row.version for row in rows})
         if len(self._shown) > REMEMBERED:
             # A job that is forgotten is at worst told once more, as it is.
             newest = sorted(self._shown)[-REMEMBERED // 2 :]
             self._shown = {job_id: self._shown[job_id] for job_id in newest}
-        return [{"data": [job_message(row) for row in rows]}] if rows else []
+
+    def _forget(self, job_ids: Iterable[int]) -> list[int]:
+        """Those of these jobs that were told of: of the others nobody needs to know they went."""
+        return sorted(id_ for id_ in job_ids if self._shown.pop(id_, None) is not None)
 
 
 class TaskUpdates:
     """`job-task-updates/<id>`: the tasks of a window of one job."""
 
-    def __init__(self, engine: Engine, job_id: int, first: int, limit: int) -> None:
+    def __init__(self, engine: Engine, job_id: int, window: Window) -> None:
         self._engine = engine
         self._job_id = job_id
-        self._first = first
-        self._limit = limit
+        self._window = window
         self._version = -1
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -90,20 +96,33 @@ class TaskUpdates:
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
         job = job_for(self._engine, person, self._job_id)
-        messages, end = [], min(self._first + self._limit, job.total)
-        for first in range(self._first, end, ROWS):
-            rows = self._engine.tasks(
-                self._job_id,
-                first=first,
-                before=min(first + ROWS, end),
-                limit=ROWS,
-                newer_than=self._version,
-            )
-            if rows:
-                messages.append({"data": [task_message(row) for row in rows]})
+        parts = self._window.changed(self._engine, job, self._version)
+        messages = [{"data": [task_message(row) for row in rows]} for rows in parts if rows]
         # The job's, read before its tasks: one that changed while others were read is told again.
         self._version = job.version
         return messages
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which tasks of a job are watched: so many, from this index on."""
+
+    first: int
+    limit: int
+
+    @classmethod
+    def of(cls, address: Address) -> Window:
+        """The one that a topic's name asks for: `?from=0&limit=1000`."""
+        limit = whole(address.query.get("limit"))
+        first = whole(address.query.get("from")) or 0
+        return cls(first, min(WINDOW if limit is None else limit, WINDOW))
+
+    def changed(self, engine: Engine, job: JobRow, since: int) -> Iterator[list[TaskRow]]:
+        """The tasks that changed after this version of the job, in parts of bounded size."""
+        end = min(self.first + self.limit, job.total)
+        for first in range(self.first, end, ROWS):
+            before = min(first + ROWS, end)
+            yield engine.tasks(job.id, first=first, before=before, limit=ROWS, newer_than=since)
 
 
 def job_message(row: JobRow) -> Message:
@@ -153,8 +172,4 @@ def json_topic(engine: Engine, address: Address) -> Topic | None:
     if address.path == "job-updates":
         return JobUpdates(engine)
     job_id = address.job_id("job-task-updates/")
-    if job_id is None:
-        return None
-    first = whole(address.query.get("from")) or 0
-    limit = whole(address.query.get("limit"))
-    return TaskUpdates(engine, job_id, first, min(WINDOW if limit is None else limit, WINDOW))
+    return None if job_id is None else TaskUpdates(engine, job_id, Window.of(address))
