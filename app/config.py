@@ -30,6 +30,7 @@ class Settings:
     poll_seconds: float = 0.25
     max_value_kb: int = 256
     max_upload_mb: int = 50
+    max_file_mb: int = 500
     file_roots: tuple[Path, ...] = ()
     rate_limit: bool = True
     secure_cookies: bool = False
@@ -58,6 +59,7 @@ class Settings:
             poll_seconds=read.seconds("POLL_SECONDS", 0.25),
             max_value_kb=read.whole("MAX_VALUE_KB", 256, least=1),
             max_upload_mb=read.whole("MAX_UPLOAD_MB", 50, least=1),
+            max_file_mb=read.whole("MAX_FILE_MB", 500, least=1),
             file_roots=tuple(Path(each).resolve() for each in read.words("FILE_ROOTS")),
             rate_limit=read.switch("RATE_LIMIT", True),
             secure_cookies=read.switch("SECURE_COOKIES", False),

@@ -1,4 +1,4 @@
-"""The rows of the core: Handler, Worker, Job, Task, Attempt, LogLine.
+"""The rows of the core: Handler, Worker, Job, Task, Attempt, LogLine, File.
 
 What counts a job's tasks and its handler's running jobs are triggers, beside the tables: rows
 that really changed are counted, whichever statement changed them, in the same transaction.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Moment, on_sqlite
 from app.jobs.states import JobStatus, TaskStatus
+from app.users.permissions import Role
 
 
 class Handler(Base):
@@ -213,6 +214,43 @@ class LogLine(Base):
     __table_args__ = (
         Index("ix_log_line_job_id_id", "job_id", "id"),
         Index("ix_log_line_task_id_id", "task_id", "id"),
+    )
+
+
+class File(Base):
+    """A file on disk that somebody uploaded or a handler made. Its job owns it.
+
+    One without a job waits to be used until it expires; one that has no job any more is removed.
+    So whatever deletes a job, nothing on disk is forgotten: the row outlives the file.
+    """
+
+    __tablename__ = "file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)  # its name in DATA_DIR/files
+    name: Mapped[str] = mapped_column(String(255))  # as people read it
+    size: Mapped[int] = mapped_column(BigInteger)
+    role: Mapped[str] = mapped_column(String(20))  # the least that may download it
+    uploaded: Mapped[bool]
+    uploaded_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)  # of one that is not used yet
+
+    __table_args__ = (
+        Index("uq_file_job_id_name", "job_id", "name", unique=True),
+        Index("ix_file_uploaded_by", "uploaded_by"),
+        Index(
+            "ix_file_without_job",
+            "expires_at",
+            sqlite_where=text("job_id IS NULL"),
+            postgresql_where=text("job_id IS NULL"),
+        ),
+        CheckConstraint(
+            "role IN ({})".format(", ".join(f"'{each}'" for each in Role)), name="role"
+        ),
+        # An id is never used again: a form that names an upload must not get another one.
+        {"sqlite_autoincrement": True},
     )
 
 
