@@ -53,6 +53,11 @@ _DOING: Final = {
     Action.DELETE: "delete this",
     Action.USERS: "manage the users",
 }
+_DUTIES: Final = {
+    Role.VIEWER: "sees the jobs",
+    Role.OPERATOR: "also starts, cancels and retries jobs",
+    Role.SUPERADMIN: "also edits and deletes jobs, and manages the users",
+}
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 
 
@@ -78,6 +83,11 @@ def refusal(
     if _RANK[who.role] >= _RANK[needed]:
         return None
     return f"Your role is {who.role}; to {_DOING[Action(action)]}, it must be {_or_more(needed)}."
+
+
+def duties(role: Role) -> str:
+    """What a role may do more than the one below it, as the end of a sentence."""
+    return _DUTIES[role]
 
 
 def _needed(action: Action, handler_roles: HandlerRoles) -> Role:

@@ -7,7 +7,19 @@ from jinja2 import StrictUndefined
 
 from app.config import Settings
 from app.extensions import csrf
-from app.web import access, api, auth, components, errors, filters, health, jobs, live, security
+from app.web import (
+    access,
+    account,
+    api,
+    auth,
+    components,
+    errors,
+    filters,
+    health,
+    jobs,
+    live,
+    security,
+)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -22,6 +34,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     errors.init_app(app)
     app.register_blueprint(auth.bp)
+    app.register_blueprint(account.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp)
     app.register_blueprint(api.bp)

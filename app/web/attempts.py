@@ -15,8 +15,8 @@ from flask_limiter.util import get_remote_address
 from limits import RateLimitItemPerMinute
 
 from app.extensions import limiter
-from app.users.errors import TooManySignIns
 from app.users.addresses import same_form
+from app.users.errors import TooManySignIns
 
 LIMIT: Final = RateLimitItemPerMinute(10)
 #: What is counted is kept in memory for a minute.

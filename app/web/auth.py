@@ -11,9 +11,10 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from app.extensions import the_database, the_settings
+from app.users import links, sign_ins
 from app.users import setup as first
-from app.users import sign_ins
 from app.users.errors import BadAccount, TooManySignIns, WrongSignIn
+from app.users.people import Person
 from app.web import session
 from app.web.access import may, public
 from app.web.attempts import counted
@@ -51,6 +52,16 @@ def setup(token: str) -> ResponseReturnValue:
     return render_template("auth/setup.html", errors={}, email="")
 
 
+@bp.route("/set-password/<token>", methods=["GET", "POST"])
+@public
+def set_password(token: str) -> ResponseReturnValue:
+    """Set the password of an account, once, for whoever was given its link (P11)."""
+    person = links.person_of(the_database(), token)
+    if request.method == "POST":
+        return _set_password(token, person)
+    return render_template("auth/set_password.html", errors={}, person=person)
+
+
 @bp.get("/login/background")
 @public
 def background() -> ResponseReturnValue:
@@ -58,6 +69,12 @@ def background() -> ResponseReturnValue:
     if not the_settings().login_background:
         raise NotFound
     return send_file(the_settings().login_background, max_age=3600)
+
+
+def demand_repeated(password: str) -> None:
+    """Raise BadAccount unless the form has the new password twice; nobody sees what is typed."""
+    if password != request.form.get("repeat"):
+        raise BadAccount({"repeat": "The two passwords are not the same."})
 
 
 def _sign_in(email: str, password: str) -> ResponseReturnValue:
@@ -101,10 +118,24 @@ def _wanted() -> str:
 
 def _set_up(token: str, email: str, password: str) -> ResponseReturnValue:
     try:
-        if password != request.form.get("repeat"):
-            raise BadAccount({"repeat": "The two passwords are not the same."})
+        demand_repeated(password)
         first.use_link(the_database(), token, email, password)
     except BadAccount as error:
         return render_template("auth/setup.html", errors=error.fields, email=email), 422
+    return _enter(email, password)
+
+
+def _set_password(token: str, person: Person) -> ResponseReturnValue:
+    password = request.form.get("password", "")
+    try:
+        demand_repeated(password)
+        links.set_password(the_database(), token, password)
+    except BadAccount as error:
+        page = render_template("auth/set_password.html", errors=error.fields, person=person)
+        return page, 422
+    return _enter(person.email, password)
+
+
+def _enter(email: str, password: str) -> ResponseReturnValue:
     session.begin(sign_ins.sign_in(the_database(), email, password), remember=False)
     return redirect(url_for("jobs.index"), 303)

@@ -111,6 +111,14 @@ def clock(moment: datetime | None) -> Markup | str:
     return _time(moment, f"{moment.astimezone(UTC):%H:%M:%S}", "data-clock")
 
 
+def exactly(moment: datetime | None) -> Markup | str:
+    """`14 Jun 2026, 09:12 UTC`; the page shows it in the reader's own zone."""
+    if moment is None:
+        return NOTHING
+    exact = moment.astimezone(UTC)
+    return _time(moment, f"{exact.day} {exact:%b %Y, %H:%M} UTC", "data-exactly")
+
+
 def elapsed(
     start: datetime | None, end: datetime | None = None, now: datetime | None = None
 ) -> Markup | str:
@@ -298,6 +306,7 @@ FILTERS: dict[str, Any] = {
     "brief": brief,
     "clock": clock,
     "duration": duration,
+    "exactly": exactly,
     "label": label,
     "number": number,
     "pretty": pretty,

@@ -1,7 +1,8 @@
 // Relative times and running clocks stay true while the page stays open.
 const SECOND = 1000;
+const EXACTLY = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
 
-/** Keep every <time data-ago>, <time data-since> and <time data-clock> of the page up to date. */
+/** Keep every <time> of the page up to date that says by a data attribute what it shows. */
 export function keepTimes() {
   tickTimes(document);
   setInterval(() => document.hidden || tickTimes(document), SECOND);
@@ -20,6 +21,7 @@ export function tickTimes(root) {
 function wordsFor(time, moment) {
   if ("ago" in time.dataset) return ago(moment);
   if ("since" in time.dataset) return duration((Date.now() - moment) / SECOND);
+  if ("exactly" in time.dataset) return moment.toLocaleString("en-GB", EXACTLY);
   return "clock" in time.dataset ? moment.toLocaleTimeString([], { hourCycle: "h23" }) : null;
 }
 
