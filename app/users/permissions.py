@@ -91,8 +91,9 @@ def duties(role: Role) -> str:
 
 
 def _needed(action: Action, handler_roles: HandlerRoles) -> Role:
-    narrowed = Role(handler_roles.get(action, _NEEDED[action]))
-    return max(narrowed, _NEEDED[action], key=_RANK.__getitem__)
+    # Who may not see a job may do nothing else with it.
+    asked = [Role(handler_roles[each]) for each in (Action.VIEW, action) if each in handler_roles]
+    return max([_NEEDED[action], *asked], key=_RANK.__getitem__)
 
 
 def _or_more(role: Role) -> str:

@@ -128,6 +128,16 @@ def guarded(task: Task) -> None:
     """Everyone may see it, only superadmins may start it."""
 
 
+@task_handler(roles={"manage": "superadmin"})
+def kept(task: Task) -> None:
+    """Operators may start it, only superadmins may cancel or retry it."""
+
+
+@task_handler(roles={"view": "operator"})
+def internal(task: Task) -> None:
+    """Viewers may not know of it."""
+
+
 class Folder(BaseModel):
     """A folder that must be there by the time the tasks are made."""
 

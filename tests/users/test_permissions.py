@@ -44,8 +44,14 @@ def test_a_handler_can_ask_for_more() -> None:
     only_superadmins = {"view": "superadmin", "start": "superadmin"}
     assert not may(OSCAR, "start", only_superadmins)
     assert not may(VERA, "view", only_superadmins)
-    assert may(OSCAR, "manage", only_superadmins)
     assert may(ALICE, "start", only_superadmins)
+    assert may(OSCAR, "manage", {"start": "superadmin"})
+
+
+@pytest.mark.parametrize("action", Action)
+def test_who_may_not_see_a_job_may_do_nothing_with_it(action: Action) -> None:
+    assert not may(OSCAR, action, {"view": "superadmin"})
+    assert may(ALICE, action, {"view": "superadmin"})
 
 
 def test_a_handler_cannot_ask_for_less() -> None:
