@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -55,8 +55,8 @@ _DOING: Final = {
 }
 _DUTIES: Final = {
     Role.VIEWER: "sees the jobs",
-    Role.OPERATOR: "also starts, cancels and retries jobs",
-    Role.SUPERADMIN: "also edits and deletes jobs, and manages the users",
+    Role.OPERATOR: "sees, starts, cancels and retries jobs",
+    Role.SUPERADMIN: "does everything: also edits and deletes jobs, and manages the users",
 }
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 
@@ -79,21 +79,28 @@ def refusal(
     """Why this person may not do it, as a sentence; None when they may."""
     if who is None:
         return "Sign in first."
-    needed = _needed(Action(action), handler_roles or {})
-    if _RANK[who.role] >= _RANK[needed]:
+    role = needed(action, handler_roles)
+    if _RANK[who.role] >= _RANK[role]:
         return None
-    return f"Your role is {who.role}; to {_DOING[Action(action)]}, it must be {_or_more(needed)}."
+    return f"Your role is {who.role}; to {_DOING[Action(action)]}, it must be {_or_more(role)}."
+
+
+def needed(action: str, handler_roles: HandlerRoles | None = None) -> Role:
+    """Which role it takes at least to do this with a handler that has these roles."""
+    roles = handler_roles or {}
+    # Who may not see a job may do nothing else with it.
+    asked = [roles[each] for each in (Action.VIEW, action) if each in roles]
+    return strictest([_NEEDED[Action(action)], *asked])
+
+
+def strictest(roles: Iterable[str]) -> Role:
+    """The role among these that the fewest have; a viewer's when there are none."""
+    return max(map(Role, roles), key=_RANK.__getitem__, default=Role.VIEWER)
 
 
 def duties(role: Role) -> str:
-    """What a role may do more than the one below it, as the end of a sentence."""
+    """What somebody with this role does here, as the end of a sentence."""
     return _DUTIES[role]
-
-
-def _needed(action: Action, handler_roles: HandlerRoles) -> Role:
-    # Who may not see a job may do nothing else with it.
-    asked = [Role(handler_roles[each]) for each in (Action.VIEW, action) if each in handler_roles]
-    return max([_NEEDED[action], *asked], key=_RANK.__getitem__)
 
 
 def _or_more(role: Role) -> str:
