@@ -119,3 +119,38 @@ class NestedChange(JobsError):
 
 class EngineStopped(JobsError):
     """The engine of this process has stopped; nothing more can be written through it."""
+
+
+class JobFileNotFound(JobsError):
+    """The job has no such file."""
+
+    def __init__(self, job_id: int, name: str) -> None:
+        super().__init__(f"Job {job_id} has no file named {name!r}.")
+
+
+class BadFile(JobsError):
+    """A handler may not make a file like this."""
+
+
+class FileTooLarge(JobsError):
+    """A file is larger than the settings allow."""
+
+    def __init__(self, name: str, most_mb: int, setting: str) -> None:
+        super().__init__(
+            f"The file {name!r} is larger than {most_mb:,} MB, which is the most that "
+            f"{setting} allows."
+        )
+
+
+class UploadNotGood(JobsError):
+    """An upload cannot be used (any more), as a sentence without its full stop."""
+
+
+class TooManyUploads(JobsError):
+    """Somebody has uploaded many files and used none of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"You have {most} uploads that no job has used. Start their jobs first, or wait: "
+            "each is removed after a day."
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from app.jobs.errors import ValueNotStorable
 
@@ -91,14 +92,56 @@ SECRET = "$secret"
 MASK = "••••••"
 
 
+#: How an uploaded file is stored among params: an object with its id, name, size and token.
+FILE = "$file"
+
+
 def mask_secrets(value: Any) -> Any:
-    """Return a value with each secret in it replaced by dots (X5)."""
-    return _each_secret(value, lambda _: MASK)
+    """Return a value with each secret in it replaced by dots (X5), and each file by its name."""
+    return _each_file(_each_secret(value, lambda _: MASK))
 
 
 def reveal_secrets(value: Any) -> Any:
     """Return a value with each secret in it as it was given; for handlers only."""
     return _each_secret(value, lambda secret: secret)
+
+
+#: A shorter secret is not looked for in texts: it would be found everywhere.
+SHORTEST_SECRET = 4
+
+
+def secrets_in(value: Any) -> tuple[str, ...]:
+    """Return the secrets in stored params, in every form in which a text may tell them."""
+    found: set[str] = set()
+
+    def note(secret: Any) -> None:
+        said = secret if isinstance(secret, str) else _encoder.encode(secret)
+        forms = (said, _encoder.encode(said)[1:-1], repr(said)[1:-1], quote(said, safe=""))
+        found.update(form for form in forms if len(form) >= SHORTEST_SECRET)
+
+    _each_secret(value, note)
+    # The longest first: one may be a part of another.
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def mask_text(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with each of these secrets replaced by dots (X5)."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def mask_values(value: Any, secrets: Collection[str]) -> Any:
+    """Return a JSON value with each of these secrets replaced by dots, in keys and in texts."""
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return mask_text(value, secrets)
+    if isinstance(value, dict):
+        return {mask_text(k, secrets): mask_values(each, secrets) for k, each in value.items()}
+    if isinstance(value, list):
+        return [mask_values(each, secrets) for each in value]
+    return value
 
 
 def _each_secret(value: Any, show: Callable[[Any], Any]) -> Any:
@@ -108,6 +151,16 @@ def _each_secret(value: Any, show: Callable[[Any], Any]) -> Any:
         return {key: _each_secret(each, show) for key, each in value.items()}
     if isinstance(value, list):
         return [_each_secret(each, show) for each in value]
+    return value
+
+
+def _each_file(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {FILE} and isinstance(value[FILE], dict):
+            return str(value[FILE].get("name"))
+        return {key: _each_file(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_each_file(each) for each in value]
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from app.jobs.states import JOB_FINAL, TASK_FINAL, TaskStatus
@@ -41,6 +42,10 @@ class JobRow:
     cancel_requested_at: datetime | None
     started_by: Person | None
     cancel_requested_by: Person | None
+    #: Tasks have indexes below this; after a deletion there are fewer of them.
+    end_index: int
+    #: Whether a callback runs, or is due, since all its tasks have ended.
+    finishing: bool
     no_worker: bool = False
 
     @property
@@ -57,6 +62,11 @@ class JobRow:
     def final(self) -> int:
         """How many tasks have ended."""
         return self.done + self.failed + self.cancelled + self.skipped
+
+    @property
+    def unfinished(self) -> int:
+        """How many tasks ended, but not well: they failed or were cancelled."""
+        return self.failed + self.cancelled
 
     @property
     def counts(self) -> dict[str, int]:
@@ -126,3 +136,18 @@ class TaskDetail(TaskRow):
 
     attempts: Sequence[Attempt]
     log: Sequence[LogLine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRow:
+    """A file of a job, or an upload that waits for one; `role` is the least that may read it."""
+
+    id: int
+    name: str
+    size: int
+    role: str
+    uploaded: bool
+    created_at: datetime
+    token: str
+    #: Where its bytes are; None as long as nobody has looked.
+    path: Path | None = None
