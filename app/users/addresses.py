@@ -8,9 +8,9 @@ from typing import Final
 
 LONGEST: Final = 254
 
-# As a browser's e-mail field has it, with the letters and digits of every language.
-_LOCAL: Final = r"[\w!#$%&'*+/=?^`{|}~-]+"
-_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+# As a browser's e-mail field has it; x stands for the letters and digits of every language.
+_LOCAL: Final = r"[x_!#$%&'*+/=?^`{|}~-]+"
+_LABEL: Final = r"x(?:[x-]{0,61}x)?"
 _ADDRESS: Final = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*@{_LABEL}(?:\.{_LABEL})*")
 
 # Control, invisible, half and unassigned characters: two addresses could look the same with them.
@@ -35,6 +35,11 @@ def complaint(email: str) -> str | None:
         return "An e-mail address has no control characters or invisible ones."
     if any(each.isspace() for each in email):
         return "An e-mail address has no spaces."
-    if _ADDRESS.fullmatch(email) is None:
+    if _ADDRESS.fullmatch(_skeleton(email)) is None:
         return "This is not an e-mail address."
     return None
+
+
+def _skeleton(email: str) -> str:
+    """The address with an x for each letter, mark or digit, which may be of any script."""
+    return "".join("x" if unicodedata.category(each)[0] in "LMN" else each for each in email)

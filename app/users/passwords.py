@@ -41,7 +41,7 @@ def complaint(password: str) -> str | None:
     if len(password) > MOST:
         return f"A password has at most {MOST} characters."
     if any("\ud800" <= each <= "\udfff" for each in password):
-        return "A password has no halves of characters."
+        return "A password has whole characters only."
     return None
 
 
