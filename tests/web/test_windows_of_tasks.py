@@ -14,7 +14,7 @@ from app.jobs import Engine, Handler, Registry, TaskRow
 from app.users.people import Person
 from app.users.permissions import Role
 from app.web.live import topics
-from app.web.live.topics import TaskUpdates
+from app.web.live.topics import Address, TaskUpdates
 
 VERA = Person(id=1, email="vera@example.com", role=Role.VIEWER)
 
@@ -32,7 +32,7 @@ def test_a_task_that_changes_while_others_are_read_is_told_next(
 ) -> None:
     job_id = engine.start_new_job("x", None, [{} for _ in range(4)], "work")
     monkeypatch.setattr(topics, "ROWS", 2)
-    topic = TaskUpdates(engine, job_id, 0, 4)
+    topic = TaskUpdates(engine, Address(job_id=job_id, query={"limit": "4"}))
     fail_after_the_first_page(engine, monkeypatch, 0, 3)
     topic.look(VERA, ())
     monkeypatch.undo()
@@ -43,7 +43,7 @@ def test_what_lies_outside_of_a_window_is_not_read(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = engine.start_new_job("x", None, [{} for _ in range(9)], "work")
-    topic = TaskUpdates(engine, job_id, 2, 3)
+    topic = TaskUpdates(engine, Address(job_id=job_id, query={"from": "2", "limit": "3"}))
     assert list(statuses(topic.look(VERA, ()))) == [2, 3, 4]
     fail(engine, job_id, 8)
     read = note_what_is_read(engine, monkeypatch)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import unquote
 
 from app.jobs import Engine
 from app.users.permissions import HasRole
-from app.web.live.topics import Address, Message, Topic, Window
-from app.web.pages import job_for, whole
+from app.web.live.topics import Address, Message, Window
+from app.web.pages import job_for
 
 _NOTHING = object()
 
@@ -21,10 +20,10 @@ _NOTHING = object()
 class JobField:
     """`job-state/<id>/<field>`: one field of a job's state; null while the state lacks it."""
 
-    def __init__(self, engine: Engine, job_id: int, field: str) -> None:
+    def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = job_id
-        self._field = field
+        self._job_id = address.job_id
+        self._field = address.field
         self._shown: int | None = None
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -43,11 +42,11 @@ class JobField:
 class TaskField:
     """`job-task-state/<id>/<field>`: one field of the states of a job's tasks, in a window."""
 
-    def __init__(self, engine: Engine, job_id: int, field: str, window: Window) -> None:
+    def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = job_id
-        self._field = field
-        self._window = window
+        self._job_id = address.job_id
+        self._field = address.field
+        self._window = Window.of(address)
         self._version = -1
         self._shown: dict[int, int] = {}
 
@@ -84,17 +83,3 @@ class TaskField:
 def _mark(value: Any) -> int:
     """What is remembered of a value that was told: 1, 1.0 and true are three."""
     return hash(None if value is _NOTHING else json.dumps(value))
-
-
-def field_topic(engine: Engine, address: Address) -> Topic | None:
-    """The topic of a field that has this name; the field in it is percent-encoded."""
-    kind, _, rest = address.path.partition("/")
-    digits, _, encoded = rest.partition("/")
-    job_id, field = whole(digits), unquote(encoded)
-    if job_id is None or not field:
-        return None
-    if kind == "job-state":
-        return JobField(engine, job_id, field)
-    if kind == "job-task-state":
-        return TaskField(engine, job_id, field, Window.of(address))
-    return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 from app.db import iso
 from app.jobs import Engine, JobFilter, JobRow, TaskRow
+from app.users.people import Person
 from app.users.permissions import HasRole
 from app.web.pages import hidden_handlers, job_for, whole
 
@@ -29,6 +29,15 @@ ROWS = 1_000
 Message = dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """What a topic's name says beside its kind: `job-state/42/sum?from=3`."""
+
+    job_id: int = 0
+    field: str = ""
+    query: Mapping[str, str]
+
+
 class Topic(Protocol):
     """Something that one socket watches."""
 
@@ -36,7 +45,7 @@ class Topic(Protocol):
         """Whether a change of these jobs may be a change here."""
         ...
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+    def look(self, person: Person, changed: Collection[int]) -> list[Message]:
         """What is new for this person, as messages; raises when they may not see it."""
         ...
 
@@ -44,7 +53,7 @@ class Topic(Protocol):
 class JobUpdates:
     """`job-updates`: every job that the person may view."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, _: Address) -> None:
         self._engine = engine
         self._shown: dict[int, int] = {}
         self._is_first = True
@@ -83,10 +92,10 @@ class JobUpdates:
 class TaskUpdates:
     """`job-task-updates/<id>`: the tasks of a window of one job."""
 
-    def __init__(self, engine: Engine, job_id: int, window: Window) -> None:
+    def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = job_id
-        self._window = window
+        self._job_id = address.job_id
+        self._window = Window.of(address)
         self._version = -1
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -147,29 +156,3 @@ def task_message(row: TaskRow) -> Message:
         "state": row.state,
         "error": row.error,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A topic's name, taken apart: `view/job/42?tasks=FAILED`."""
-
-    path: str
-    query: Mapping[str, str]
-
-    @classmethod
-    def of(cls, name: str) -> Address:
-        """Take a topic's name apart."""
-        path, _, query = name.partition("?")
-        return cls(path, dict(parse_qsl(query)))
-
-    def job_id(self, prefix: str) -> int | None:
-        """The job's id when the path is `<prefix><id>`."""
-        return whole(self.path.removeprefix(prefix)) if self.path.startswith(prefix) else None
-
-
-def json_topic(engine: Engine, address: Address) -> Topic | None:
-    """The topic for programs that has this name."""
-    if address.path == "job-updates":
-        return JobUpdates(engine)
-    job_id = address.job_id("job-task-updates/")
-    return None if job_id is None else TaskUpdates(engine, job_id, Window.of(address))

@@ -12,11 +12,15 @@ from typing import Any
 from flask import render_template
 
 from app.jobs import Engine
+from app.users.people import Person
 from app.users.permissions import HasRole
 from app.web import pages
-from app.web.live.topics import Address, Message, Topic
+from app.web.live.topics import Address, Message
 
 POPUP_PARTS = {
+    "actions": "jobs/_actions.html",
+    # Of the dialog that asks whether to cancel, if it is open.
+    "cancel-facts": "jobs/_cancel_facts.html",
     "head": "jobs/_head.html",
     "progress": "jobs/_progress.html",
     "notices": "jobs/_notices.html",
@@ -53,9 +57,9 @@ class _Shown:
 class JobsView:
     """`view/jobs?<query>`: one page of the list."""
 
-    def __init__(self, engine: Engine, query: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._query = query
+        self._query = address.query
         self._shown = _Shown()
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -81,10 +85,10 @@ class JobsView:
 class PopupView:
     """`view/job/<id>?<query>`: the popup of one job."""
 
-    def __init__(self, engine: Engine, job_id: int, query: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = job_id
-        self._query = query
+        self._job_id = address.job_id
+        self._query = address.query
         self._shown = _Shown()
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -111,9 +115,25 @@ class PopupView:
         return [{"v": popup.job.version, "html": html, "lists": lists}] if html or lists else []
 
 
-def view_topic(engine: Engine, address: Address) -> Topic | None:
-    """The topic for pages that has this name."""
-    if address.path == "view/jobs":
-        return JobsView(engine, address.query)
-    job_id = address.job_id("view/job/")
-    return None if job_id is None else PopupView(engine, job_id, address.query)
+class NavbarView:
+    """`view/navbar`: a person's own jobs, in the navigation of every page."""
+
+    def __init__(self, engine: Engine, _: Address) -> None:
+        self._engine = engine
+        self._shown = _Shown()
+
+    def concerns(self, job_ids: Collection[int]) -> bool:
+        """Any job may be one of theirs."""
+        return True
+
+    def look(self, person: Person, changed: Collection[int]) -> list[Message]:
+        """The button with its number, and the rows, that are not as they were."""
+        navbar = pages.navbar(self._engine, person)
+        button = render_template("_navbar_button.html", navbar=navbar)
+        rows = {
+            f"navbar-job-{job.id}": render_template("_navbar_row.html", job=job)
+            for job in navbar.rows
+        }
+        html = self._shown.new_parts({"navbar-jobs-button": button})
+        lists = self._shown.new_list("navbar-jobs-rows", rows)
+        return [{"html": html, "lists": lists}] if html or lists else []

@@ -14,10 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from app.jobs import Engine, JobsError
 from app.users.errors import UsersError
 from app.users.people import Person
-from app.web.live.fields import field_topic
+from app.web.live import kinds
 from app.web.live.socket import LiveSocket
-from app.web.live.topics import Address, Topic, json_topic
-from app.web.live.views import view_topic
+from app.web.live.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,6 @@ PAUSE_SECONDS = 0.2
 #: Whether the person is still signed in is asked again after so long.
 TRUST_SECONDS = 1.0
 IDLE_SECONDS = 5.0
-KINDS = (json_topic, field_topic, view_topic)
 MOST_TOPICS = 50
 MOST_TEXT = 16_384
 #: A program that does not understand this many times is not listened to any more.
@@ -152,8 +150,7 @@ class Watcher:
             error = f"A socket watches {MOST_TOPICS} topics at most; unsubscribe from one first."
             self._send({"topic": name, "error": error})
             return
-        address = Address.of(name)
-        topic = next(filter(None, (made(self._engine, address) for made in KINDS)), None)
+        topic = kinds.topic(self._engine, name)
         if topic is None:
             self._send({"topic": name, "error": "There is no such topic."})
             return

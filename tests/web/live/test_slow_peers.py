@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.jobs import Engine
-from app.web.live import route, watcher
+from app.web.live import kinds, route, watcher
 from app.web.live import socket as live_socket
 from tests.eventually import eventually
 from tests.visitor import Visitor
@@ -128,6 +128,6 @@ def test_what_goes_wrong_inside_is_a_close_and_no_page(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("inside of a topic")
 
-    monkeypatch.setattr(watcher, "json_topic", fail)
+    monkeypatch.setattr(kinds, "topic", fail)
     listener = listen(vera, "job-updates")
     assert listener.farewell() == 1011

@@ -1,0 +1,107 @@
+"""Every way into the application, and who gets through: the table that the walk goes by.
+
+A new route or topic needs a row here; until it has one, `test_permissions.py` fails and names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+#: Who gets through a door that asks for this action. "all" is: strangers too.
+THROUGH: Final = {
+    "public": {"stranger", "viewer", "operator", "superadmin"},
+    "view": {"viewer", "operator", "superadmin"},
+    "start": {"operator", "superadmin"},
+    "manage": {"operator", "superadmin"},
+    "edit": {"superadmin"},
+    "delete": {"superadmin"},
+    "users": {"superadmin"},
+}
+
+#: Kinds of jobs, and who gets through to them who would not to others. See tests/outside/kinds.py.
+NARROWED: Final[dict[str, dict[str, set[str]]]] = {
+    "swift": {},
+    "secretive": {"view": {"superadmin"}, "start": {"superadmin"}},
+    "internal": {"view": {"operator", "superadmin"}},
+    "guarded": {"start": {"superadmin"}},
+    "kept": {"manage": {"superadmin"}},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What is sent along. `{kind}` in a text becomes the name of the handler that is walked to."""
+
+    form: dict[str, Any] | None = None
+    json: Any = None
+    args: dict[str, str] = field(default_factory=dict)
+
+
+NOTHING = Sent()
+
+
+@dataclass(frozen=True)
+class Door:
+    """A method of a route: which action it asks for, and the answer to those who get through.
+
+    A route with `job_id` in it, or `{kind}` in what is sent, is walked to for each kind of job.
+    Several answers: one for some of them, another for others. `job` is the status in which the
+    job must be, QUEUED or DONE_WITH_ERRORS; `parts` are those of the address beside its id.
+    """
+
+    method: str
+    rule: str
+    action: str
+    answer: int | tuple[int, ...] = 200
+    sent: Sent = NOTHING
+    job: str = "QUEUED"
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule}"
+
+
+_START = Sent(json={"handler": "{kind}"})
+_START_FORM = Sent(form={"handler": "{kind}"})
+
+DOORS: Final = [
+    # Signing in and out, and what watches the process
+    Door("GET", "/login", "public", (200, 302)),
+    Door("POST", "/login", "public", 401, Sent(form={"email": "x@example.com", "password": "x"})),
+    Door("GET", "/login/background", "public", 404),
+    Door("GET", "/setup/<token>", "public", 410, parts={"token": "x"}),
+    Door("POST", "/setup/<token>", "public", 410, parts={"token": "x"}),
+    Door("GET", "/healthz", "public"),
+    Door("GET", "/readyz", "public"),
+    Door("POST", "/logout", "view", 303),
+    # Pages about jobs
+    Door("GET", "/", "view", 302),
+    Door("GET", "/jobs", "view"),
+    Door("GET", "/jobs/<int:job_id>", "view"),
+    Door("GET", "/jobs/new", "start"),
+    Door("GET", "/jobs/new", "start", 200, Sent(args={"handler": "{kind}"})),
+    Door("POST", "/jobs", "start", 303, _START_FORM),
+    Door("POST", "/jobs/preview", "start", 200, _START_FORM),
+    # The API
+    Door("GET", "/api/v1/jobs", "view"),
+    Door("GET", "/api/v1/jobs/<int:job_id>", "view"),
+    Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),
+    Door("POST", "/api/v1/jobs", "start", 201, _START),
+    Door("POST", "/api/create-job/", "start", 201, _START),
+    # The websocket; see TOPICS for what it tells
+    Door("GET", "/live", "view", 426),
+]
+
+
+#: The kinds of topics of the websocket, and the action that a job's `roles` must allow for it.
+#: One without `<id>` is open to all who are signed in, and leaves out what a person may not see.
+TOPICS: Final = {
+    "job-updates": "view",
+    "job-task-updates/<id>": "view",
+    "job-state/<id>/<field>": "view",
+    "job-task-state/<id>/<field>": "view",
+    "view/jobs": "view",
+    "view/job/<id>": "view",
+    "view/navbar": "view",
+}
