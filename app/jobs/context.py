@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from app.jobs.errors import JobsError, NestedChange, TaskLost
+from app.jobs.errors import JobsError, NestedChange, TaskCancelled, TaskLost
 from app.jobs.gathering import Ticket
 from app.jobs.journal import Journal
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
+from app.jobs.store.reading import Facts
 from app.jobs.store.recording import TaskWrites
-from app.jobs.values import check_size, decode, encode, encode_fields, join_object, storable_text
+from app.jobs.values import (
+    SECRET,
+    check_size,
+    decode,
+    encode,
+    encode_fields,
+    join_object,
+    mask_text,
+    secrets_in,
+    storable_text,
+)
 
 #: What a `change` function gets: a private copy of the newest state, to edit in place.
 Change = Callable[[dict[str, Any]], object]
+
+#: Adds tasks to a job in the name of one of its tasks, and returns their indexes.
+Add = Callable[[TaskWrites, Iterable[Mapping[str, Any]]], list[int]]
 
 _changing = threading.local()
 
@@ -31,21 +45,41 @@ class StartedBy:
     id: int
 
 
+class Call:
+    """What the tasks of a job that run here may be told: stop, or you are lost."""
+
+    __slots__ = ("__weakref__", "_told", "cancelled", "lost")
+
+    def __init__(self) -> None:
+        self.lost = False  # they belong to others now
+        self.cancelled = False  # a person cancelled their job
+        self._told = threading.Event()
+
+    def lose(self) -> None:
+        """Tell them that they belong to others now."""
+        self.lost = True
+        self._told.set()
+
+    def cancel(self) -> None:
+        """Tell them that their job was cancelled."""
+        self.cancelled = True
+        self._told.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something to be told, or for so many seconds."""
+        self._told.wait(seconds)
+
+
 class JobFacts:
     """What of a job does not change while it runs."""
 
-    def __init__(
-        self,
-        job_id: int,
-        name: str,
-        handler: str,
-        started_by: int | None,
-        params: Callable[[], Any],
-    ) -> None:
-        self.id = job_id
-        self.name = name
-        self.handler = handler
-        self.started_by = None if started_by is None else StartedBy(started_by)
+    def __init__(self, row: Facts, params: Callable[[], Any]) -> None:
+        self.id = row.id
+        self.name = row.name
+        self.handler = row.handler
+        self.started_by = None if row.started_by is None else StartedBy(row.started_by)
+        #: Secret params, as texts to be hidden wherever something is said.
+        self.secrets = secrets_in(decode(row.params)) if SECRET in row.params else ()
         self._read_params = params
 
     @cached_property
@@ -112,6 +146,7 @@ class Job:
 
     def set_state_field(self, key: str, value: Any) -> None:
         """Set one field of the job's state. Returns at once; durable with the next group."""
+        self._task.hear()
         kept = encode_fields({key: value}, "job state", self._task.limit)[key]
 
         def set_field(state: dict[str, Any]) -> None:
@@ -135,6 +170,7 @@ class Job:
         just before the call commits together with it, too.
         """
         refuse_inside_of_a_change()
+        self._task.hear()
         journal = self._task.journal
         journal.begin_change(self._task.writes())
         try:
@@ -148,6 +184,16 @@ class Job:
                     self._task.set_state_fields()  # what waits to be stored is without them again
             journal.give_up(self._task.writes())
             raise
+
+    def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Add tasks to the job, as `{"state": {...}}`, and return their indexes (A10).
+
+        They are durable, all of them, when this returns; a task that runs again adds them again.
+        Raises TaskLost, ValueNotStorable, JobEnded after a cancel; then none is added.
+        """
+        refuse_inside_of_a_change()
+        self._task.hear()
+        return self._task.add_tasks(tasks)
 
     def _change(self, change: Change, task_state: str | None) -> dict[str, Any]:
         while True:
@@ -171,9 +217,12 @@ class Task:
     """One part of a job, as its handler sees it."""
 
     __slots__ = (
+        "_add",
+        "_call",
         "_claim",
+        "_has_heard",
         "_lock",
-        "_lost",
+        "_secrets",
         "_state",
         "_texts",
         "_worker_id",
@@ -190,7 +239,8 @@ class Task:
         worker_id: int,
         journal: Journal,
         limit: int,
-        lost: threading.Event,
+        call: Call,
+        add: Add,
     ) -> None:
         self.job = Job(facts, self)
         self.journal = journal
@@ -200,7 +250,10 @@ class Task:
         self._state: dict[str, Any] = decode(claim.state)
         self._texts: dict[str, str] | None = None
         self._lock = threading.Lock()
-        self._lost = lost
+        self._call = call
+        self._add = add
+        self._secrets = facts.secrets
+        self._has_heard = False
 
     @property
     def id(self) -> int:
@@ -223,6 +276,24 @@ class Task:
         return f"jobdeck-{self._claim.job_id}-{self._claim.id}"
 
     @property
+    def cancelled(self) -> bool:
+        """Whether the job was cancelled, so that this task should end soon (A8)."""
+        return self._call.cancelled
+
+    def stop_if_cancelled(self) -> None:
+        """Raise TaskCancelled after the job was cancelled, TaskLost when others have the task."""
+        if self._call.lost:
+            raise TaskLost
+        if self._call.cancelled:
+            self._has_heard = True
+            raise TaskCancelled
+
+    def hear(self) -> None:
+        """Raise TaskCancelled once; a handler that goes on all the same may tidy up."""
+        if self._call.cancelled and not self._has_heard:
+            self.stop_if_cancelled()
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """The task's state. Read only: set_state_field() changes it."""
         return MappingProxyType(self._state)
@@ -238,6 +309,7 @@ class Task:
     def set_state_fields(self, fields: dict[str, Any] | None = None, /, **more: Any) -> None:
         """Set several fields of the state, all or none of them."""
         refuse_inside_of_a_change()
+        self.hear()
         with self.setting({**(fields or {}), **more}) as state:
             self._hand_over(state=state)
 
@@ -257,18 +329,25 @@ class Task:
     def flush(self) -> None:
         """Return once everything that was set so far is durable."""
         refuse_inside_of_a_change()
+        self.hear()
         self.journal.flush(self.writes())
 
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
         """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
-        text = str(message) % args if args else str(message)
+        self.hear()
+        text = mask_text(str(message) % args if args else str(message), self._secrets)
         line = (recording.moment(), storable_text(level.upper())[:10], storable_text(text))
         self._hand_over(logs=[line])
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not longer than this task is worth running; raise TaskLost then."""
-        if self._lost.wait(seconds):
-            raise TaskLost
+        """Wait, but only while this task is worth running: raise TaskCancelled, or TaskLost."""
+        self.stop_if_cancelled()
+        self._call.wait(seconds)
+        self.stop_if_cancelled()
+
+    def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Add tasks to the job as this task (for `task.job.add_tasks`)."""
+        return self._add(self.writes(), tasks)
 
     def writes(self) -> TaskWrites:
         """What this claim has to say, with nothing said yet (for the core)."""

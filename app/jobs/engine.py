@@ -5,37 +5,29 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from app.config import Settings
 from app.db import Database, demand_sqlite
-from app.jobs.context import Change, Task, apply
+from app.jobs.adding import new_tasks
+from app.jobs.changing import Changing, HasId, id_of
+from app.jobs.context import Task
 from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
-from app.jobs.registry import Handler, Preview, Registry
+from app.jobs.looking import Looking
+from app.jobs.registry import Handler, Preview, Registry, make_handler
 from app.jobs.running import Running
-from app.jobs.store import creating, inspecting, keeping, reading, recording
-from app.jobs.store.creating import NewJob, NewTask
-from app.jobs.store.reading import JobFilter
-from app.jobs.store.recording import JobState
-from app.jobs.values import decode, encode_object, storable_text
-from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.store import creating, keeping
+from app.jobs.store.creating import NewJob
+from app.jobs.values import encode_object, mask_text, secrets_in, storable_text
 
 log = logging.getLogger(__name__)
 
 
-class HasId(Protocol):
-    """Anything that stands for a person."""
-
-    @property
-    def id(self) -> int:
-        """Whose id it is in the table of users."""
-        ...
-
-
-class Engine:
+class Engine(Looking, Changing):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all
@@ -59,7 +51,6 @@ class Engine:
         self.registry = registry if registry is not None else Registry()
         if registry is None:
             self.registry.discover(settings.handler_modules)
-        self._limit = settings.max_value_kb * 1024
         self._within = within
         self._running: Running | None = None
         self._is_declared = False
@@ -115,14 +106,14 @@ class Engine:
         new = NewJob(
             name=storable_text(name.strip() or handler.title)[:500],
             handler=handler.name,
-            params=encode_object(handler.dump_params(params or {}), "params", self._limit),
-            state=encode_object(dict(initial_state or {}), "initial state", self._limit),
-            started_by=_id_of(admin_user),
+            params=encode_object(handler.dump_params(params or {}), "params", self._most),
+            state=encode_object(dict(initial_state or {}), "initial state", self._most),
+            started_by=id_of(admin_user),
             parallel_limit=handler.parallel_limit,
             held=not auto_start,
         )
         self._declare()
-        job_id = creating.create_job(self.database, new, self._new_tasks(tasks))
+        job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
         return job_id
 
@@ -199,138 +190,41 @@ class Engine:
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
         checked = handler.read_params(params, self._asked_by(started_by))
-        with self._making(handler):
+        with self._making(handler, checked):
             return handler.preview(checked)
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
         return {"started_by": person, "settings": self.settings}
 
     def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
-        with self._making(handler):
+        with self._making(handler, params):
             for state in handler.states(params):
                 yield {"state": state}
 
     @contextlib.contextmanager
-    def _making(self, handler: Handler) -> Iterator[None]:
+    def _making(self, handler: Handler, params: Any) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:
-            raise TasksNotMade(storable_text(f"The tasks could not be made: {error}")) from error
-        except Exception as error:
+            said = self._hidden(handler, params, str(error))
+            raise TasksNotMade(f"The tasks could not be made: {said}") from error
+        except Exception as error:  # noqa: BLE001 - whatever its author wrote
             # That is a mistake in the generator: its author needs to know where.
-            log.exception("The tasks of %s could not be made", handler.name)
-            said = f"The tasks could not be made: {type(error).__name__}: {error}"
-            raise TasksNotMade(storable_text(said)) from error
+            where = self._hidden(handler, params, traceback.format_exc())
+            log.error("The tasks of %s could not be made: %s", handler.name, where)
+            said = self._hidden(handler, params, f"{type(error).__name__}: {error}")
+            raise TasksNotMade(f"The tasks could not be made: {said}") from None
 
-    def _new_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> Iterator[NewTask]:
-        for index, task in enumerate(tasks):
-            state = task.get("state")
-            if state is None or state == {}:
-                text = "{}"
-            else:
-                text = encode_object(state, f"state of task {index}", self._limit)
-            yield NewTask(text, bool(task.get("skip")))
+    def _hidden(self, handler: Handler, params: Any, said: str) -> str:
+        return storable_text(mask_text(said, secrets_in(handler.dump_params(params))))
 
-    # The state of jobs
-
-    def get_job_state(self, job_id: int) -> dict[str, Any]:
-        """Return a job's stored state; raise JobNotFound."""
-        state: dict[str, Any] = decode(self._job_state(job_id).state)
-        return state
-
-    def get_job_state_field(self, job_id: int, key: str, default: Any = None) -> Any:
-        """Return one field of a job's stored state."""
-        return self.get_job_state(job_id).get(key, default)
-
-    def set_job_state_field(self, job_id: int, key: str, value: Any) -> None:
-        """Set one field of a job's state; it is durable when this returns."""
-        self.update_job_fields_atomically(job_id, lambda state: state.update({key: value}))
-
-    def update_job_fields_atomically(self, job_id: int, change: Change) -> dict[str, Any]:
-        """Change a job's state by what it is just now; return the new one, once durable (A9).
-
-        `change` edits a private copy in place and may be called several times, until its result
-        is stored on exactly the state that it saw: it must have no other effect. No lock is held
-        meanwhile. Inside of a task use `task.job.update_fields_atomically`.
-        """
-        while True:
-            seen = self._job_state(job_id)
-            newer, text = apply(change, seen.state, self._limit)
-            with self.database.writing_once() as connection:
-                stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
-            if stored:
-                self.bus.announce([job_id])
-                return newer
-
-    def _job_state(self, job_id: int) -> JobState:
-        with self.database.reading() as connection:
-            return recording.job_state(connection, job_id)
-
-    # Looking
+    # Handlers
 
     def roles(self) -> dict[str, Mapping[str, str]]:
         """Who may do what with each handler, also with one whose code is not here (any more)."""
         with self.database.reading() as connection:
             stored = keeping.declared_roles(connection)
         return stored | {handler.name: handler.roles for handler in self.registry}
-
-    def job(self, job_id: int) -> JobDetail:
-        """Return a job; raise JobNotFound."""
-        with self.database.reading() as connection:
-            return reading.job(connection, job_id)
-
-    def jobs(
-        self,
-        which: JobFilter | None = None,
-        *,
-        limit: int = 50,
-        after: int | None = None,
-        before: int | None = None,
-    ) -> list[JobRow]:
-        """Return jobs, newest first; `after` and `before` are ids that bound the page."""
-        with self.database.reading() as connection:
-            which = which or JobFilter()
-            return reading.jobs(connection, which, limit=limit, after=after, before=before)
-
-    def jobs_of(self, job_ids: Collection[int]) -> list[JobRow]:
-        """Return these jobs as rows, as far as they exist."""
-        with self.database.reading() as connection:
-            return reading.jobs_of(connection, job_ids)
-
-    def count_jobs(self, which: JobFilter, statuses: Iterable[str]) -> dict[str, int]:
-        """Count the jobs of each status, each up to 1,001."""
-        with self.database.reading() as connection:
-            return reading.count_jobs(connection, which, statuses)
-
-    def tasks(self, job_id: int, **which: Any) -> list[TaskRow]:
-        """Return tasks of a job; see store.inspecting.tasks() for what may be asked."""
-        with self.database.reading() as connection:
-            return inspecting.tasks(connection, job_id, **which)
-
-    def tasks_failed_first(
-        self,
-        job_id: int,
-        *,
-        limit: int,
-        after: tuple[bool, int] | None = None,
-        before: tuple[bool, int] | None = None,
-    ) -> list[TaskRow]:
-        """Return tasks of a job, failed ones first; places are (is it failed, its index)."""
-        with self.database.reading() as connection:
-            return inspecting.tasks_failed_first(
-                connection, job_id, limit=limit, after=after, before=before
-            )
-
-    def get_job_tasks(
-        self, job_id: int, limit: int = 10, offset: int = 0, fields: Sequence[str] | None = None
-    ) -> list[Any]:
-        """Return tasks from index `offset` on; with `fields`, dicts of just these (A12)."""
-        with self.database.reading() as connection:
-            if fields is None:
-                return list(inspecting.tasks(connection, job_id, limit=limit, first=offset))
-            return list(
-                inspecting.task_fields(connection, job_id, fields, limit=limit, offset=offset)
-            )
 
     def register_task_details_component(self, job_handler_name: str, template: str) -> None:
         """Let jobs of a handler be shown by this file of a components folder (A12)."""
@@ -343,34 +237,6 @@ class Engine:
 
         To be called before run(): a worker says at its start which handlers it has.
         """
-        added = Handler(name=name, run=handler, **options)
+        added = make_handler(name, handler, **options)
         self.registry.add(added)
         return added
-
-    def tasks_by_offset(
-        self, job_id: int, *, status: str, offset: int, limit: int
-    ) -> list[TaskRow]:
-        """Return tasks of one status from the `offset`th on."""
-        with self.database.reading() as connection:
-            return inspecting.tasks_by_offset(
-                connection, job_id, status=status, offset=offset, limit=limit
-            )
-
-    def task(self, job_id: int, index: int) -> TaskDetail:
-        """Return one task with its attempts and log; raise TaskNotFound."""
-        with self.database.reading() as connection:
-            return inspecting.task(connection, job_id, index)
-
-    def log(self, job_id: int, limit: int = 100) -> list[LogLine]:
-        """Return the last lines that were said in a job, oldest first."""
-        with self.database.reading() as connection:
-            return inspecting.log(connection, job_id, limit=limit)
-
-    def active_versions(self) -> dict[int, int]:
-        """Return the versions of unfinished and newest jobs, which every change of one moves."""
-        with self.database.reading() as connection:
-            return reading.active_versions(connection)
-
-
-def _id_of(person: HasId | int | None) -> int | None:
-    return person if person is None or isinstance(person, int) else person.id

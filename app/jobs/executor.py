@@ -7,19 +7,21 @@ import logging
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
+from weakref import WeakValueDictionary
 
-from app.jobs.context import JobFacts, Task
-from app.jobs.errors import JobsError
+from app.jobs.context import Add, Call, JobFacts, Task
+from app.jobs.errors import JobsError, TaskCancelled
+from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal
 from app.jobs.registry import Handler
 from app.jobs.states import TaskStatus
 from app.jobs.store.claiming import Claim
 from app.jobs.store.recording import TaskWrites, moment
-from app.jobs.values import encode, storable_text
+from app.jobs.values import encode, mask_text, storable_text
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -34,59 +36,84 @@ class Work:
     handler: Handler
     worker_id: int
 
+    @property
+    def job_id(self) -> int:
+        """Whose task it is."""
+        return self.claim.job_id
+
+    @property
+    def mark(self) -> int:
+        """What the worker's mark says while this runs."""
+        return self.claim.id
+
 
 class Executor:
     """Turns a claimed task into an outcome that the journal writes."""
 
     def __init__(
-        self, journal: Journal, *, limit: int, within: Callable[[], AbstractContextManager[object]]
+        self,
+        journal: Journal,
+        finisher: Finisher,
+        *,
+        limit: int,
+        within: Callable[[], AbstractContextManager[object]],
+        add: Add,
     ) -> None:
         self._journal = journal
+        self._finisher = finisher
         self._limit = limit
         self._within = within
+        self._add = add
 
-    def execute(self, work: Work, lost: threading.Event) -> None:
-        """Run a task and hand its outcome over; never raises for what a handler does.
+    def execute(self, work: Work | Step, call: Call) -> None:
+        """Run a task, or a finish step, and hand over what has come of it.
 
-        `lost` is set when the task is ours no more.
+        Never raises for what a handler does. `call` tells when the task is ours no more, and when
+        its job is cancelled.
         """
+        if isinstance(work, Step):
+            self._finisher.finish(work, call)
+            return
         claim = work.claim
         outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
         outcome.started_at = moment()
         try:
-            outcome.result = self._result(work, lost)
+            outcome.result = self._result(work, call)
             outcome.status = TaskStatus.DONE
+        except TaskCancelled:
+            outcome.status = TaskStatus.CANCELLED
         except BaseException as error:
-            if lost.is_set():
+            if call.lost:
                 return  # what it raises then tells of the loss, not of the task
-            _fail(outcome, error)
+            _fail(outcome, error, work.facts.secrets)
         outcome.finished_at = moment()
         # Refused: it belongs to others now, or has failed already, or nothing is written any more.
         with contextlib.suppress(JobsError):
             self._journal.hand_over(outcome)
 
-    def _result(self, work: Work, lost: threading.Event) -> str | None:
+    def _result(self, work: Work, call: Call) -> str | None:
         task = Task(
             work.claim,
             work.facts,
             worker_id=work.worker_id,
             journal=self._journal,
             limit=self._limit,
-            lost=lost,
+            call=call,
+            add=self._add,
         )
         with self._within():
             result = work.handler.run(task)
         return None if result is None else encode(result, "result", self._limit)
 
 
-def _fail(outcome: TaskWrites, error: BaseException) -> None:
+def _fail(outcome: TaskWrites, error: BaseException, secrets: Sequence[str]) -> None:
     # The first frames are the executor's own: they tell the author of a handler nothing.
     frames = error.__traceback__
     while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
     outcome.status = TaskStatus.FAILED
-    outcome.error = storable_text(_sentence(error))
-    outcome.traceback = storable_text("".join(_format(error, frames)))
+    outcome.error = storable_text(mask_text(_sentence(error), secrets))
+    outcome.traceback = storable_text(mask_text("".join(_format(error, frames)), secrets))
 
 
 def _sentence(error: BaseException) -> str:
@@ -114,11 +141,12 @@ class Pool:
         self._executor = executor
         self._worker = worker
         self._on_room = on_room
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._lost = threading.Event()  # of all tasks that are claimed now
+        self._queue: queue.SimpleQueue[Work | Step | None] = queue.SimpleQueue()
         # By claim, not by task: after a loss, another claim of the same task may be in hand, too.
-        self._waiting: dict[Work, threading.Event] = {}
-        self._in_hand: set[Work] = set()
+        self._waiting: dict[Work | Step, Call] = {}
+        self._in_hand: set[Work | Step] = set()
+        # One for each job that has something in hand; who runs a task of it keeps it alive.
+        self._calls: WeakValueDictionary[int, Call] = WeakValueDictionary()
         #: Tasks that have ended here since the start.
         self.ended = 0
         self._one_ended = threading.Event()
@@ -133,12 +161,22 @@ class Pool:
             self._members.append(member)
             member.start()
 
-    def submit(self, works: Iterable[Work]) -> None:
+    def submit(self, works: Iterable[Work | Step]) -> None:
         """Queue claimed tasks for the next free threads."""
         for work in works:
+            call = self._calls.get(work.job_id)
+            if call is None or call.cancelled:  # a cancelled job that is tried again
+                call = self._calls[work.job_id] = Call()
             self._in_hand.add(work)
-            self._waiting[work] = self._lost
+            self._waiting[work] = call
             self._queue.put(work)
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """Tell the tasks of these jobs that run here that their job was cancelled."""
+        for job_id in job_ids:
+            call = self._calls.get(job_id)
+            if call is not None and not call.cancelled:
+                call.cancel()
 
     @property
     def waiting(self) -> int:
@@ -150,33 +188,34 @@ class Pool:
         """Claimed tasks that have not ended."""
         return len(self._in_hand)
 
-    def take_back(self) -> list[int]:
-        """Take back the tasks that no thread has begun, and return their ids."""
+    def take_back(self) -> list[Work | Step]:
+        """Take back what no thread has begun."""
         taken = [each for each in list(self._waiting) if self._waiting.pop(each, None) is not None]
         self._in_hand.difference_update(taken)
         self._one_ended.set()  # who waits for the end of all may be waiting for these
-        return [work.claim.id for work in taken]
+        return taken
 
     def lose_all(self) -> None:
         """Begin no task that waits, and tell those that run that they belong to others now."""
         self.take_back()
-        lost, self._lost = self._lost, threading.Event()
-        lost.set()
+        lost, self._calls = self._calls, WeakValueDictionary()
+        for call in list(lost.values()):
+            call.lose()
 
     def _serve(self, slot: int) -> None:
         while work := self._queue.get():
             # Work that is not among the waiting any more was taken back meanwhile.
-            lost = self._waiting.pop(work, None)
-            if lost is not None:
-                self._run(slot, work, lost)
+            call = self._waiting.pop(work, None)
+            if call is not None:
+                self._run(slot, work, call)
 
-    def _run(self, slot: int, work: Work, lost: threading.Event) -> None:
+    def _run(self, slot: int, work: Work | Step, call: Call) -> None:
         try:
-            self._worker.runs(slot, work.claim.id)
-            self._executor.execute(work, lost)
+            self._worker.runs(slot, work.mark)
+            self._executor.execute(work, call)
         except Exception:
             # A thread of the pool outlives whatever it is; a restart returns the task.
-            log.exception("The engine failed to run task %s.", work.claim.id)
+            log.exception("The engine failed to run a part of job %s.", work.job_id)
         finally:
             self._worker.runs(slot, 0)
             self._in_hand.discard(work)

@@ -31,6 +31,8 @@ PREVIEW_TASKS = 10_000
 
 MakeTasks = Callable[[Any], Iterable[dict[str, Any]]]
 Made = TypeVar("Made", bound=MakeTasks)
+Callback = Callable[..., object]
+Called = TypeVar("Called", bound=Callback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Handler:
     component: str | None = None
     icon: str | None = None
     make_tasks: MakeTasks | None = None
+    finish_hook: Callback | None = None
+    all_tasks_done: Callback | None = None
 
     def __post_init__(self) -> None:
         self._check_limit("parallel_limit", self.parallel_limit)
@@ -85,6 +89,28 @@ class Handler:
         """Decorate the generator that makes the tasks: params in, one state (a dict) a task out."""
         self.make_tasks = make_tasks
         return make_tasks
+
+    def before_job_finish(self, callback: Called) -> Called:
+        """Decorate what is called, as `f(job, attempt)`, when all tasks have ended (A11).
+
+        It may call `job.add_tasks(...)`; then the job goes on, and it is called again when those
+        have ended too, with the next `attempt` (from 1). It is repeated after a crash.
+        """
+        self.finish_hook = callback
+        return callback
+
+    def on_all_tasks_done(self, callback: Called) -> Called:
+        """Decorate what is called, as `f(job)`, after the job has ended, and again after a crash.
+
+        Neither callback is called after a cancel (A11).
+        """
+        self.all_tasks_done = callback
+        return callback
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether there is something to call when its jobs finish."""
+        return self.finish_hook is not None or self.all_tasks_done is not None
 
     @property
     def title(self) -> str:
@@ -149,15 +175,34 @@ def task_handler(
     """Declare the decorated function a handler, named after itself unless a name is given.
 
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
-    `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`.
+    `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`,
+    `before_job_finish`, `on_all_tasks_done` (the callbacks, which may be decorated as well).
     """
     if callable(name):
         return Handler(name=name.__name__, run=name)
 
     def declare(run: Callable[[Task], Any]) -> Handler:
-        return Handler(name=name or run.__name__, run=run, **options)
+        return make_handler(name or run.__name__, run, **options)
 
     return declare
+
+
+def make_handler(
+    name: str,
+    run: Callable[[Task], Any],
+    *,
+    before_job_finish: Callback | None = None,
+    on_all_tasks_done: Callback | None = None,
+    **options: Any,
+) -> Handler:
+    """Return a handler with these options, callbacks among them."""
+    return Handler(
+        name=name,
+        run=run,
+        finish_hook=before_job_finish,
+        all_tasks_done=on_all_tasks_done,
+        **options,
+    )
 
 
 class Registry:

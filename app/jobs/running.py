@@ -6,18 +6,23 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.db import Database
+from app.jobs.adding import add_tasks, new_tasks
 from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
+from app.jobs.finishing import Finisher
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
+from app.jobs.store.adding import Adder
+from app.jobs.store.recording import TaskWrites
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -53,12 +58,25 @@ class Running:
             on_fenced=lambda worker_id: self._scheduler.fenced(worker_id),
         )
         self._pool = Pool(
-            Executor(self._journal, limit=settings.max_value_kb * 1024, within=within),
+            self._make_executor(settings.max_value_kb * 1024, within),
             self._worker,
             threads=threads,
             on_room=lambda: self._scheduler.hint(),
         )
         self._scheduler = self._make_scheduler(settings)
+
+    def _make_executor(
+        self, limit: int, within: Callable[[], AbstractContextManager[object]]
+    ) -> Executor:
+        finisher = Finisher(self._database, self._bus.announce, limit=limit, within=within)
+
+        def add(writes: TaskWrites, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
+            adder = Adder(job_id=writes.job_id, task_id=writes.task_id, worker_id=writes.worker_id)
+            added = add_tasks(self._database, adder, new_tasks(tasks, limit))
+            self._bus.announce([writes.job_id])
+            return added
+
+        return Executor(self._journal, finisher, limit=limit, within=within, add=add)
 
     def _make_scheduler(self, settings: Settings) -> Scheduler:
         return Scheduler(

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -15,9 +15,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from app.db import Changes, Database
 from app.jobs.context import JobFacts
 from app.jobs.executor import Pool, Work
+from app.jobs.finishing import Step
+from app.jobs.housekeeping import Every, Housekeeper
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
-from app.jobs.store import claiming, creating, reading
+from app.jobs.store import claiming, reading
 from app.jobs.store.claiming import Candidate, Order
 from app.jobs.worker import Worker
 
@@ -31,9 +33,6 @@ AHEAD_SECONDS = 0.05
 LOOK_SECONDS = 0.05
 #: While most threads are busy, ends of tasks are gathered so long before the next claim.
 BUSY_SECONDS = 0.002
-#: How often the host is searched for dead workers; a file lock tells it, so that costs little.
-SEARCH_SECONDS = 1.0
-CLEAN_SECONDS = 60.0
 #: Jobs whose unchanging part is kept in memory.
 MOST_FACTS = 1_000
 
@@ -46,23 +45,7 @@ class Rhythm:
     heartbeat: float = 10.0
 
 
-class Every:
-    """Tells when it is time again."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._next = 0.0
-
-    def is_due(self) -> bool:
-        """Whether it is time; if so, the next time is set."""
-        if time.monotonic() < self._next:
-            return False
-        self._next = time.monotonic() + self._seconds
-        return True
-
-    def again(self) -> None:
-        """Be due at the next question."""
-        self._next = 0.0
+Claimed = claiming.Claim | claiming.StepClaim
 
 
 class Scheduler:
@@ -88,8 +71,7 @@ class Scheduler:
         self._names = [handler.name for handler in registry]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
-        self._search = Every(SEARCH_SECONDS)
-        self._clean = Every(CLEAN_SECONDS)
+        self._housekeeper = Housekeeper(database, worker, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._owes_a_look = True
@@ -173,13 +155,8 @@ class Scheduler:
     def _keep_house(self) -> None:
         if self._heartbeat.is_due() and not self._renewed():
             self._begin_anew()
-        if self._search.is_due():
-            for returned in self._worker.bury_the_dead():
-                log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
-                self._announce(returned.job_ids)
+        if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
-        if self._clean.is_due() and creating.remove_abandoned(self._database):
-            self._clean.again()  # a chunk each turn, so that nothing else waits for all of it
 
     def _renewed(self) -> bool:
         try:
@@ -204,7 +181,8 @@ class Scheduler:
     def _plan(self, room: int) -> Order:
         with self._database.reading() as connection:
             running = claiming.running_jobs(connection, self._names)
-            finish = tuple(job.id for job in running if job.is_complete)
+            self._pool.cancel(job.id for job in running if job.is_cancelling)
+            finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
             if self._must_be_alone():
                 return Order(finish=finish)
             if self._suspects:
@@ -212,13 +190,24 @@ class Scheduler:
                 if suspect is not None:
                     return Order(finish=finish, tasks=self._alone(suspect))
                 self._suspects = False
+            steps = self._steps(running)
             if not room:
-                return Order(finish=finish)
+                return Order(finish=finish, steps=steps)
             starts = self._starts(connection, room)
             jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
             shares = share(room, jobs)
             tasks = claiming.scheduled_tasks(connection, shares) if shares else []
-            return Order(finish=finish, start=_ranked(starts), tasks=tasks)
+            return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
+
+    def _calls(self, job: Candidate) -> bool:
+        """Whether a job has callbacks that are called at its end: not after a cancel."""
+        return not job.is_cancelling and self._registry[job.handler].has_callbacks
+
+    def _steps(self, running: Sequence[Candidate]) -> list[int]:
+        """The finish steps that are due: of jobs that are complete, and those that others owed."""
+        owed = [job_id for job_id, handler in self._housekeeper.owed if handler in self._registry]
+        self._housekeeper.owed = []
+        return [*owed, *(job.id for job in running if job.is_complete and self._calls(job))]
 
     def _must_be_alone(self) -> bool:
         if self._runs_alone and not self._pool.load:
@@ -262,20 +251,20 @@ class Scheduler:
                 raise
             self._begin_anew()
             return
-        claims = self._read_claims(worker_id, order) if order.tasks else []
+        claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish:
             self._wake.set()  # a slot may be free for the next job
-        self._announce({*order.finish, *(id_ for id_, _ in order.start), *self._jobs_of(claims)})
+        self._announce({*order.finish, *(id_ for id_, _ in order.start), *_jobs_of(claims)})
 
-    def _read_claims(self, worker_id: int, order: Order) -> list[claiming.Claim]:
+    def _read_claims(self, worker_id: int, order: Order) -> list[Claimed]:
         """Read what was claimed, whatever it takes: nobody else would run it."""
         while True:
             try:
                 with self._database.reading() as connection:
-                    claims = claiming.claimed(connection, worker_id, order)
-                    self._learn(connection, {claim.job_id for claim in claims})
+                    claims = self._claimed(connection, worker_id, order)
+                    self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:
                 log.warning("Claimed tasks cannot be read yet: %s", error.orig)
                 if self._stop_asked.wait(self._poll):
@@ -283,12 +272,17 @@ class Scheduler:
             else:
                 return [claim for claim in claims if claim.job_id in self._facts]
 
-    def _jobs_of(self, claims: Sequence[claiming.Claim]) -> set[int]:
-        return {claim.job_id for claim in claims}
+    def _claimed(self, connection: Connection, worker_id: int, order: Order) -> list[Claimed]:
+        tasks = claiming.claimed(connection, worker_id, order) if order.tasks else []
+        steps = claiming.claimed_steps(connection, worker_id, order) if order.steps else []
+        return [*steps, *tasks]
 
-    def _work(self, claim: claiming.Claim, worker_id: int) -> Work:
+    def _work(self, claim: Claimed, worker_id: int) -> Work | Step:
         facts = self._facts[claim.job_id]
-        return Work(claim, facts, self._registry[facts.handler], worker_id)
+        handler = self._registry[facts.handler]
+        if isinstance(claim, claiming.StepClaim):
+            return Step(claim, facts, handler, worker_id)
+        return Work(claim, facts, handler, worker_id)
 
     def _learn(self, connection: Connection, job_ids: set[int]) -> None:
         unknown = job_ids - self._facts.keys()
@@ -298,9 +292,7 @@ class Scheduler:
             self._facts = {id_: self._facts[id_] for id_ in job_ids & self._facts.keys()}
         for row in reading.facts(connection, unknown):
             handler = self._registry[row.handler]
-            self._facts[row.id] = JobFacts(
-                row.id, row.name, row.handler, row.started_by, handler.reader(row.params)
-            )
+            self._facts[row.id] = JobFacts(row, handler.reader(row.params))
 
 
 def share(room: int, jobs: Sequence[Candidate]) -> dict[int, int]:
@@ -329,8 +321,14 @@ def _ranked(starts: Sequence[Candidate]) -> list[tuple[int, int]]:
     return ranked
 
 
-def hand_back(database: Database, worker: Worker, task_ids: Sequence[int]) -> None:
-    """Return claimed tasks that this worker will not run to their end (B10)."""
-    if task_ids:
-        with database.writing_once() as connection:
-            claiming.hand_back(connection, worker.id, task_ids)
+def _jobs_of(claims: Iterable[Claimed]) -> set[int]:
+    return {claim.job_id for claim in claims}
+
+
+def hand_back(database: Database, worker: Worker, works: Sequence[Work | Step]) -> None:
+    """Return what was claimed and will not be run to its end by this worker (B10)."""
+    if works:
+        tasks = [work.claim.id for work in works if isinstance(work, Work)]
+        steps = [work.job_id for work in works if isinstance(work, Step)]
+        with database.writing() as connection:
+            claiming.hand_back(connection, worker.id, tasks, steps)

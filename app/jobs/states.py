@@ -35,15 +35,17 @@ TASK_FINAL = frozenset(
 #: The only moves there are: a status, and the statuses that it may be entered from. The store's
 #: statements are guarded accordingly, and a test tries every pair against them.
 JOB_ENTERED_FROM: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset(),
+    # Tried again: the chosen tasks run once more, callbacks too.
+    JobStatus.QUEUED: JOB_FINAL,
     JobStatus.IN_PROGRESS: frozenset({JobStatus.QUEUED}),
     JobStatus.DONE: frozenset({JobStatus.IN_PROGRESS}),
     JobStatus.DONE_WITH_ERRORS: frozenset({JobStatus.IN_PROGRESS}),
     JobStatus.CANCELLED: frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS}),
 }
 TASK_ENTERED_FROM: dict[TaskStatus, frozenset[TaskStatus]] = {
-    # Back from IN_PROGRESS: its worker died, or handed it back on its way out.
-    TaskStatus.SCHEDULED: frozenset({TaskStatus.IN_PROGRESS}),
+    # Back from IN_PROGRESS: its worker died, or handed it back on its way out. From the others:
+    # it is tried again.
+    TaskStatus.SCHEDULED: TASK_FINAL | {TaskStatus.IN_PROGRESS},
     TaskStatus.IN_PROGRESS: frozenset({TaskStatus.SCHEDULED}),
     TaskStatus.DONE: frozenset({TaskStatus.IN_PROGRESS}),
     TaskStatus.FAILED: frozenset({TaskStatus.IN_PROGRESS}),
@@ -58,4 +60,5 @@ class AttemptStatus(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
     DONE = "DONE"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"  # it stopped because its job was cancelled
     CRASHED = "CRASHED"  # its worker died while it ran

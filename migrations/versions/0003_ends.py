@@ -65,7 +65,7 @@ SQLITE = (
 
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
-                 finished_at = NEW.at, version = version + 1
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id IN (SELECT value FROM json_each(NEW.finish))
     AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
 

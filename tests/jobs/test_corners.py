@@ -77,7 +77,7 @@ def test_a_state_rests_a_moment_and_no_longer_however_often_it_is_set(
 
 def test_a_job_removed_just_before_its_last_chunk_is_not_shown(database: Database) -> None:
     with database.writing() as connection, pytest.raises(CreationInterrupted):
-        creating._show(connection, 77, 5)
+        creating._show(connection, 77, creating.Written(5, 0))
 
 
 def test_a_worker_retires_once(database: Database) -> None:

@@ -8,10 +8,9 @@ many in chunks, and while somebody does that, others who want to add wait their 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
 
 from sqlalchemy import Connection, text
 
@@ -20,7 +19,7 @@ from app.jobs.errors import AddingInterrupted
 from app.jobs.store.creating import CHUNK, NewTask, chunks_of, insert_chunk
 
 #: How long one chunk may take before what was written may be removed.
-ADDING = timedelta(minutes=5)
+ADDING = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,11 @@ MAY_ADD = """
 END_INDEX = text(f"""
     SELECT end_index FROM job WHERE id = :job_id AND adding_until IS NULL AND {MAY_ADD}
 """)
-IS_BUSY = text("SELECT 1 FROM job WHERE id = :job_id AND adding_until >= :now")
+TAKES = text(f"SELECT 1 FROM job WHERE id = :job_id AND {MAY_ADD}")
+OWNED = text("""
+    SELECT 1 FROM task WHERE id = :task_id AND job_id = :job_id
+      AND worker_id = :worker_id AND status = 'IN_PROGRESS'
+""")
 RESERVE = text("UPDATE job SET adding_until = :until WHERE id = :job_id")
 GO_ON = text("""
     UPDATE job SET adding_until = :until WHERE id = :job_id AND adding_until = :before
@@ -104,9 +107,14 @@ def add_hidden(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Ad
     return added
 
 
-def is_busy(connection: Connection, job_id: int) -> bool:
-    """Whether somebody adds many tasks to this job just now."""
-    return connection.execute(IS_BUSY, {"job_id": job_id, "now": iso(now())}).first() is not None
+def may_add(connection: Connection, adder: Adder) -> bool:
+    """Whether the job still takes tasks from this adder, now or when it is its turn."""
+    return connection.execute(TAKES, _of(adder)).first() is not None
+
+
+def is_lost(connection: Connection, adder: Adder) -> bool:
+    """Whether a task that wants to add is not this worker's any more."""
+    return adder.task_id > 0 and connection.execute(OWNED, _of(adder)).first() is None
 
 
 def show(connection: Connection, adder: Adder, added: Added) -> bool:
@@ -177,9 +185,7 @@ BEGUN = text("""
 """)
 
 
-def statuses_of(
-    connection: Connection, job_id: int, indexes: Collection[int]
-) -> dict[int, str]:
+def statuses_of(connection: Connection, job_id: int, indexes: Collection[int]) -> dict[int, str]:
     """Return the status of each of these tasks that the job has."""
     values = {"job_id": job_id, "indexes": json.dumps(sorted(indexes))}
     return {row.idx: row.status for row in connection.execute(BEGUN, values)}

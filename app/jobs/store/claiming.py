@@ -197,7 +197,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
 
   UPDATE job SET status = {OUTCOME},
-                 finished_at = NEW.at, version = version + 1
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id IN (SELECT value FROM json_each(NEW.finish))
     AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, text, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select, text, true
 
 from app.jobs import models
 from app.jobs.errors import TaskNotFound
 from app.jobs.states import AttemptStatus, TaskStatus
-from app.jobs.values import decode
+from app.jobs.store.reading import secrets_of
+from app.jobs.values import decode, mask_values
 from app.jobs.views import Attempt, LogLine, TaskDetail, TaskRow
 
 _TASK = (
@@ -28,11 +29,28 @@ _TASK = (
 )
 
 
-def _task_values(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+Secrets = Sequence[str]
+
+
+def _task_values(row: Row[*tuple[Any, ...]], secrets: Secrets) -> dict[str, Any]:
     values = dict(row._mapping)
-    values["state"] = decode(values["state"])
-    values["result"] = decode(values["result"])
+    for name in _JSON & values.keys():
+        values[name] = mask_values(decode(values[name]), secrets)
     return values
+
+
+_JSON = {"state", "result"}
+
+
+def _visible(job_id: int) -> ColumnElement[bool]:
+    """The tasks of a job, without those that are still being added."""
+    end = select(models.Job.end_index).where(models.Job.id == job_id).scalar_subquery()
+    return and_(models.Task.job_id == job_id, models.Task.idx < end)
+
+
+def _rows(connection: Connection, job_id: int, wanted: Select[*tuple[Any, ...]]) -> list[TaskRow]:
+    secrets = secrets_of(connection, job_id)
+    return [TaskRow(**_task_values(row, secrets)) for row in connection.execute(wanted)]
 
 
 def tasks(  # noqa: PLR0913 - each names one way to look at the same list
@@ -50,7 +68,7 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
 
     `newer_than`: only those that changed after that version of the job.
     """
-    wanted = select(*_TASK).where(models.Task.job_id == job_id, models.Task.idx >= first)
+    wanted = select(*_TASK).where(_visible(job_id), models.Task.idx >= first)
     if status:
         wanted = wanted.where(models.Task.status == text(f"'{TaskStatus(status)}'"))
     if but_status:
@@ -61,7 +79,7 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
         wanted = wanted.where(models.Task.idx < before).order_by(models.Task.idx.desc())
     else:
         wanted = wanted.order_by(models.Task.idx)
-    rows = [TaskRow(**_task_values(row)) for row in connection.execute(wanted.limit(limit))]
+    rows = _rows(connection, job_id, wanted.limit(limit))
     return rows[::-1] if before is not None else rows
 
 
@@ -105,46 +123,46 @@ TASK_FIELDS = {column.name: column for column in _TASK} | {"attempts": models.Ta
 def task_fields(
     connection: Connection, job_id: int, names: Sequence[str], *, limit: int, offset: int
 ) -> list[dict[str, Any]]:
-    """Return these fields of tasks from index `offset` on; no other column is read."""
+    """Return these fields of tasks from the `offset`th on; no other column is read."""
     columns = [TASK_FIELDS[name].label(name) for name in names if name in TASK_FIELDS]
-    wanted = (
-        select(*columns)
-        .where(models.Task.job_id == job_id, models.Task.idx >= offset)
-        .order_by(models.Task.idx)
-        .limit(limit)
-    )
-    found = [dict(row._mapping) for row in connection.execute(wanted)] if columns else []
-    for each in found:
-        for name in ("state", "result"):
-            if name in each:
-                each[name] = decode(each[name])
-    return found
+    if not columns:
+        return []
+    wanted = select(*columns).where(_visible(job_id)).order_by(models.Task.idx).limit(limit)
+    secrets = secrets_of(connection, job_id)
+    wanted = _from_the(connection, job_id, offset, wanted)
+    return [_task_values(row, secrets) for row in connection.execute(wanted)]
 
 
 def tasks_by_offset(
-    connection: Connection, job_id: int, *, status: str, offset: int, limit: int
+    connection: Connection, job_id: int, *, offset: int, limit: int, status: str | None = None
 ) -> list[TaskRow]:
-    """Return tasks of one status from the `offset`th on; for programs that ask so."""
-    wanted = (
-        select(*_TASK)
-        .where(models.Task.job_id == job_id)
-        .where(models.Task.status == text(f"'{TaskStatus(status)}'"))
-        .order_by(models.Task.idx)
-        .offset(offset)
-        .limit(limit)
-    )
-    return [TaskRow(**_task_values(row)) for row in connection.execute(wanted)]
+    """Return tasks, of one status or all, from the `offset`th on; for programs that ask so."""
+    wanted = select(*_TASK).where(_visible(job_id)).order_by(models.Task.idx).limit(limit)
+    if status:
+        wanted = wanted.where(models.Task.status == text(f"'{TaskStatus(status)}'"))
+        return _rows(connection, job_id, wanted.offset(offset))
+    return _rows(connection, job_id, _from_the(connection, job_id, offset, wanted))
+
+
+HAS_GAPS = text("SELECT 1 FROM job WHERE id = :job_id AND total <> end_index")
+
+
+def _from_the(
+    connection: Connection, job_id: int, offset: int, wanted: Select[*tuple[Any, ...]]
+) -> Select[*tuple[Any, ...]]:
+    """Skip so many tasks. Where none was deleted an offset is an index, and nothing is counted."""
+    if connection.execute(HAS_GAPS, {"job_id": job_id}).first():
+        return wanted.offset(offset)
+    return wanted.where(models.Task.idx >= offset)
 
 
 def task(connection: Connection, job_id: int, index: int) -> TaskDetail:
     """Return one task with its attempts and the end of its log; raise TaskNotFound."""
-    wanted = select(*_TASK, models.Task.worker_id).where(
-        models.Task.job_id == job_id, models.Task.idx == index
-    )
+    wanted = select(*_TASK, models.Task.worker_id).where(_visible(job_id), models.Task.idx == index)
     row = connection.execute(wanted).first()
     if row is None:
         raise TaskNotFound(job_id, index)
-    values = _task_values(row)
+    values = _task_values(row, secrets_of(connection, job_id))
     worker_id = values.pop("worker_id")
     attempts = _attempts(connection, values["id"])
     if values["attempt"] and all(each.number != values["attempt"] for each in attempts):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, literal, select, text
+from sqlalchemy import Connection, Row, Select, SQLColumnExpression, func, literal, select, text
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import ColumnElement
 
+from app import keyset
 from app.jobs import models
 from app.jobs.errors import JobNotFound
 from app.jobs.states import JOB_ACTIVE
-from app.jobs.values import decode, mask_secrets
+from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
+from app.keyset import Order, Window
 from app.users.models import User
 
 #: A count stops here: nobody compares 1,000 with 1,001, and counting millions is slow.
@@ -41,6 +44,8 @@ _LIGHT = (
     models.Job.started_at,
     models.Job.finished_at,
     models.Job.cancel_requested_at,
+    models.Job.end_index,
+    models.Job.finish_step.is_not(None).label("finishing"),
     _starter.id.label("starter_id"),
     _starter.email.label("starter_email"),
     _canceller.id.label("canceller_id"),
@@ -74,8 +79,9 @@ def job(connection: Connection, job_id: int) -> JobDetail:
     if row is None:
         raise JobNotFound(job_id)
     values = _light(row, served_handlers(connection))
-    values["params"] = mask_secrets(decode(values["params"]))
-    values["state"] = decode(values["state"])
+    params = decode(values["params"])
+    values["params"] = mask_secrets(params)
+    values["state"] = mask_values(decode(values["state"]), secrets_in(params))
     return JobDetail(**values)
 
 
@@ -85,6 +91,9 @@ class JobFilter:
 
     status: str | None = None
     handler: str | None = None
+    started_by: int | None = None
+    created_from: datetime | None = None  # and later
+    created_to: datetime | None = None  # and not any more
     search: str = ""
     hidden: frozenset[str] = frozenset()
 
@@ -95,6 +104,12 @@ class JobFilter:
             found.append(models.Job.status == self.status)
         if self.handler:
             found.append(models.Job.handler == self.handler)
+        if self.started_by is not None:
+            found.append(models.Job.started_by == self.started_by)
+        if self.created_from is not None:
+            found.append(models.Job.created_at >= self.created_from)
+        if self.created_to is not None:
+            found.append(models.Job.created_at < self.created_to)
         if self.hidden:
             found.append(models.Job.handler.not_in(self.hidden))
         if self.search:
@@ -111,25 +126,29 @@ def _matches(search: str) -> ColumnElement[bool]:
     )
 
 
+#: What a list can be ordered by; with a `-` in front, the greatest comes first.
+SORTS: Final = ("created", "name", "finished")
+
+
 def jobs(
-    connection: Connection,
-    which: JobFilter,
-    *,
-    limit: int,
-    after: int | None = None,
-    before: int | None = None,
+    connection: Connection, which: JobFilter, window: Window, sort: str = "-created"
 ) -> list[JobRow]:
-    """Return jobs, newest first: those older than id `after`, or the next newer than `before`."""
+    """Return a window of the jobs, newest first unless `sort` says otherwise."""
     wanted = _jobs().where(*which.conditions())
-    if before is not None:
-        wanted = wanted.where(models.Job.id > before).order_by(models.Job.id)
-    else:
-        wanted = wanted.order_by(models.Job.id.desc())
-        if after is not None:
-            wanted = wanted.where(models.Job.id < after)
     served = served_handlers(connection)
-    rows = [JobRow(**_light(row, served)) for row in connection.execute(wanted.limit(limit))]
-    return rows[::-1] if before is not None else rows
+    found = keyset.read(connection, wanted, _order(which, sort), window)
+    return [JobRow(**_light(row, served)) for row in found]
+
+
+def _order(which: JobFilter, sort: str) -> Order:
+    """Ids grow with the times of creation, and most filters have an index that ends with them."""
+    dated = which.created_from or which.created_to
+    by: dict[str, SQLColumnExpression[Any]] = {
+        "created": models.Job.created_at if dated else models.Job.id,
+        "name": models.Job.name,
+        "finished": models.Job.finished_at,
+    }
+    return Order(by=by[sort.removeprefix("-")], id=models.Job.id, descending=sort.startswith("-"))
 
 
 def jobs_of(connection: Connection, job_ids: Collection[int]) -> list[JobRow]:
@@ -158,6 +177,17 @@ def count_jobs(connection: Connection, which: JobFilter, statuses: Iterable[str]
     return counts
 
 
+SECRETS = text(f"""
+    SELECT params FROM job WHERE id = :job_id AND instr(params, '"{SECRET}"') > 0
+""")
+
+
+def secrets_of(connection: Connection, job_id: int) -> tuple[str, ...]:
+    """Return a job's secret params, to be hidden in whatever is shown of its tasks (X5)."""
+    params = connection.execute(SECRETS, {"job_id": job_id}).scalar()
+    return () if params is None else secrets_in(decode(params))
+
+
 SERVED = text("SELECT handlers FROM worker WHERE alive")
 
 
@@ -171,9 +201,21 @@ _FACTS = select(
 )
 
 
-def facts(connection: Connection, job_ids: Collection[int]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return what of these jobs does not change: id, name, handler, started_by, params (JSON)."""
-    return connection.execute(_FACTS.where(models.Job.id.in_(job_ids))).all()
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What of a job does not change while it runs; params are JSON."""
+
+    id: int
+    name: str
+    handler: str
+    started_by: int | None
+    params: str
+
+
+def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:
+    """Return what of these jobs does not change."""
+    found = connection.execute(_FACTS.where(models.Job.id.in_(job_ids)))
+    return [Facts(*row) for row in found]
 
 
 VERSIONS = text("""

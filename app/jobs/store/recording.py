@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Database, iso, now, on_sqlite
 from app.jobs.errors import JobNotFound
+from app.jobs.states import TaskStatus
 
 
 class Fenced(Exception):
@@ -80,6 +81,11 @@ class TaskWrites:
             self.started_at,
             self.finished_at,
         ]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the attempt gets its own row; of one that ended well the task's row tells."""
+        return self.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
 
     def attempt_row(self) -> list[object]:
         """The attempt's part, for one that did not end well."""
@@ -170,7 +176,7 @@ def write_group(
     values = {
         "worker_id": worker_id,
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
-        "attempts": _dump([each.attempt_row() for each in said if each.status == "FAILED"]),
+        "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),
         "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
     }
@@ -218,7 +224,7 @@ JOB_STATE = text("""
 """)
 MOVE_JOB_STATE = text("""
     UPDATE job SET state = :state, state_version = state_version + 1, version = version + 1
-    WHERE id = :job_id AND state_version = :base
+    WHERE id = :job_id AND state_version = :base AND (:finisher = 0 OR finisher = :finisher)
 """)
 
 
@@ -230,10 +236,22 @@ def job_state(connection: Connection, job_id: int) -> JobState:
     return JobState(job_id, *row)
 
 
-def move_job_state(connection: Connection, newer: JobState) -> bool:
-    """Store a job's newer state if nobody stored another one meanwhile; tell whether it was so."""
+def move_job_state(connection: Connection, newer: JobState, finisher: int = 0) -> bool:
+    """Store a job's newer state if nobody stored another one meanwhile; tell whether it was so.
+
+    `finisher` is the worker in whose finish step this happens: only while it still has the step.
+    """
     values = {"job_id": newer.job_id, "base": newer.base, "state": newer.state}
+    values |= {"finisher": finisher}
     return bool(connection.execute(MOVE_JOB_STATE, values).rowcount)
+
+
+RENAME = text("UPDATE job SET name = :name, version = version + 1 WHERE id = :job_id")
+
+
+def rename(connection: Connection, job_id: int, name: str) -> None:
+    """Give a job another name."""
+    connection.execute(RENAME, {"job_id": job_id, "name": name})
 
 
 def moment() -> str:

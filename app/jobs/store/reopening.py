@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from app.db import iso, now
 from app.jobs.states import TaskStatus
 
 CHUNK = 5_000

@@ -1,0 +1,124 @@
+"""Tasks that are to be: what callers give, as rows to write; and adding them to a job (A4, A10)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from app.db import Database
+from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost
+from app.jobs.store import adding, reading
+from app.jobs.store.adding import Added, Adder
+from app.jobs.store.creating import CHUNK, NewTask, chunks_of
+from app.jobs.values import encode_object
+
+#: Who has to wait for another one's many tasks asks so often whether they are there.
+TURN_SECONDS = 0.05
+
+Done = TypeVar("Done")
+
+
+def new_tasks(tasks: Iterable[Mapping[str, Any]], limit: int) -> Iterator[NewTask]:
+    """Turn `{"state": {...}, "skip": ...}` into what is written; raise ValueNotStorable."""
+    for index, task in enumerate(tasks):
+        state = task.get("state")
+        if state is None or state == {}:
+            text = "{}"
+        else:
+            text = encode_object(state, f"state of task {index}", limit)
+        yield NewTask(text, bool(task.get("skip")))
+
+
+def add_tasks(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> list[int]:
+    """Add tasks to a job that has not ended, all or none; return their indexes once durable.
+
+    Raises JobNotFound, JobEnded, TaskLost for an adder that lost its task, AddingInterrupted.
+    """
+    chunks = chunks_of(tasks)
+    first, second = next(chunks, []), next(chunks, None)
+    while True:
+        if second is None:
+            with database.writing() as connection:
+                added = adding.add_few(connection, adder, first)
+        else:
+            added = add_many(database, adder, chain(first, second, chain.from_iterable(chunks)))
+        if added:
+            return list(added.indexes)
+        await_turn(database, adder)
+
+
+def add_many(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
+    """Add tasks in chunks that appear together; None: it is somebody else's turn, or too late."""
+    added = adding.add_hidden(database, adder, tasks)
+    if added is None:
+        return None
+    with database.writing() as connection:
+        if adding.show(connection, adder, added):
+            return added
+    adding.remove_hidden(database, adder.job_id, added.until)
+    _demand_that_it_may(database, adder)
+    raise AddingInterrupted
+
+
+def add_with(
+    database: Database, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
+) -> Done:
+    """Add tasks and do `then` in one transaction; a job that takes none any more gets none."""
+    hidden = _hide(database, adder, tasks) if len(tasks) > CHUNK else None
+    few = tasks if len(tasks) <= CHUNK else ()
+    while True:
+        with database.writing() as connection:
+            shown = hidden is not None and adding.show(connection, adder, hidden)
+            if (
+                not few
+                or adding.add_few(connection, adder, few)
+                or not adding.may_add(connection, adder)
+            ):
+                done = then(connection)
+                break
+        threading.Event().wait(TURN_SECONDS)
+    if hidden and not shown:
+        adding.remove_hidden(database, adder.job_id, hidden.until)
+    return done
+
+
+def _hide(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
+    while not (hidden := adding.add_hidden(database, adder, tasks)):
+        with database.reading() as connection:
+            if not adding.may_add(connection, adder):
+                return None
+        threading.Event().wait(TURN_SECONDS)
+    return hidden
+
+
+def await_turn(database: Database, adder: Adder) -> None:
+    """Wait while somebody else adds many tasks; raise why there will be no turn."""
+    _demand_that_it_may(database, adder)
+    if not remove_overdue(database, adder.job_id):
+        threading.Event().wait(TURN_SECONDS)
+
+
+def remove_overdue(database: Database, job_id: int) -> bool:
+    """Remove what an adder that died has written; False: there is no such thing."""
+    with database.writing() as connection:
+        until = adding.take_over(connection, job_id)
+    if until is None:
+        return False
+    adding.remove_hidden(database, job_id, until)
+    return True
+
+
+def _demand_that_it_may(database: Database, adder: Adder) -> None:
+    with database.reading() as connection:
+        job = reading.job(connection, adder.job_id)
+        is_lost = adding.is_lost(connection, adder)
+    if job.is_cancelling:
+        raise JobEnded(adder.job_id, "it is being cancelled", "extended")
+    if job.is_final:
+        raise JobEnded(adder.job_id, job.status, "extended")
+    if is_lost:
+        raise TaskLost

@@ -1,0 +1,108 @@
+"""What somebody began and did not end is gone on with: dead workers' tasks, cancels, retries."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from app.db import Database
+from app.jobs import adding
+from app.jobs.store import ending, removing, reopening
+from app.jobs.store.ending import LeftBehind
+from app.jobs.worker import Worker
+
+log = logging.getLogger(__name__)
+
+#: How often the host is searched for dead workers; a file lock tells it, so that costs little.
+SEARCH_SECONDS = 1.0
+CLEAN_SECONDS = 60.0
+#: For so long one who asks for something goes on with it by himself; then schedulers do.
+PATIENCE_SECONDS = 1.0
+
+
+class Every:
+    """Tells when it is time again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is time; if so, the next time is set."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._seconds
+        return True
+
+    def again(self) -> None:
+        """Be due at the next question."""
+        self._next = 0.0
+
+
+class Housekeeper:
+    """Looks after what is left behind, a little at a time, so that nothing else waits for it."""
+
+    def __init__(
+        self, database: Database, worker: Worker, announce: Callable[[Collection[int]], None]
+    ) -> None:
+        self._database = database
+        self._worker = worker
+        self._announce = announce
+        self._search = Every(SEARCH_SECONDS)
+        self._clean = Every(CLEAN_SECONDS)
+        #: Jobs that have ended, but for a last callback whose worker is gone: (id, handler).
+        self.owed: list[tuple[int, str]] = []
+
+    def keep(self) -> bool:
+        """Do what is due; tell whether there may be something to claim now."""
+        if self._clean.is_due() and clean(self._database):
+            self._clean.again()  # a chunk each turn, so that nothing else waits for all of it
+        if not self._search.is_due():
+            return False
+        for returned in self._worker.bury_the_dead():
+            log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
+            self._announce(returned.job_ids)
+        self._go_on_with_what_is_left()
+        return True
+
+    def _go_on_with_what_is_left(self) -> None:
+        with self._database.reading() as connection:
+            left = ending.left_behind(connection)
+        self.owed = [(each.job_id, each.handler) for each in left if each.what == "finish"]
+        if [each for each in left if go_on(self._database, each)]:
+            self._search.again()
+        self._announce({each.job_id for each in left})
+
+
+def go_on(database: Database, left: LeftBehind) -> bool:
+    """Go on with something for a moment; tell whether there is more to do."""
+    if left.what == "add":
+        adding.remove_overdue(database, left.job_id)
+        return False
+    chunk = {"cancel": ending.cancel_chunk, "retry": reopening.reopen_chunk}.get(left.what)
+    if chunk is None:
+        return False
+    with database.writing() as connection:
+        return chunk(connection, left.job_id)
+
+
+def clean(database: Database) -> bool:
+    """Remove some of a job that is to be removed; tell whether there may be more."""
+    job_id = removing.abandoned(database)
+    return job_id is not None and (remove_some(database, job_id) or True)
+
+
+def remove_some(database: Database, job_id: int) -> bool:
+    """Remove some of an invisible job, or the job with the last of it; tell whether it is left."""
+    if removing.remove_tasks_chunk(database, job_id):
+        return True
+    removing.remove_job(database, job_id)
+    return False
+
+
+def work_off(step: Callable[[], bool]) -> None:
+    """Repeat a step while there is more to do, for a second; schedulers do what is left then."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while step() and time.monotonic() < end:
+        pass

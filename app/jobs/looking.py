@@ -1,0 +1,106 @@
+"""What may be asked about jobs: half of the engine's face, for pages, programs and components."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from app.db import Database
+from app.jobs.store import inspecting, reading
+from app.jobs.store.reading import JobFilter
+from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.keyset import Window
+
+
+class Looking:
+    """Answers from the database, which is the truth. Secrets are masked in every answer (X5)."""
+
+    database: Database
+
+    def job(self, job_id: int) -> JobDetail:
+        """Return a job; raise JobNotFound."""
+        with self.database.reading() as connection:
+            return reading.job(connection, job_id)
+
+    def jobs(
+        self,
+        which: JobFilter | None = None,
+        *,
+        limit: int = 50,
+        after: int | None = None,
+        before: int | None = None,
+        sort: str = "-created",
+    ) -> list[JobRow]:
+        """Return jobs, newest first; `after` and `before` are ids that bound the page.
+
+        `sort` is one of created, name and finished, with a `-` in front for the greatest first.
+        """
+        window = Window(size=limit, after=after, before=before)
+        with self.database.reading() as connection:
+            return reading.jobs(connection, which or JobFilter(), window, sort)
+
+    def jobs_of(self, job_ids: Collection[int]) -> list[JobRow]:
+        """Return these jobs as rows, as far as they exist."""
+        with self.database.reading() as connection:
+            return reading.jobs_of(connection, job_ids)
+
+    def count_jobs(self, which: JobFilter, statuses: Iterable[str]) -> dict[str, int]:
+        """Count the jobs of each status, each up to 1,001."""
+        with self.database.reading() as connection:
+            return reading.count_jobs(connection, which, statuses)
+
+    def tasks(self, job_id: int, **which: Any) -> list[TaskRow]:
+        """Return tasks of a job; see store.inspecting.tasks() for what may be asked."""
+        with self.database.reading() as connection:
+            return inspecting.tasks(connection, job_id, **which)
+
+    def tasks_failed_first(
+        self,
+        job_id: int,
+        *,
+        limit: int,
+        after: tuple[bool, int] | None = None,
+        before: tuple[bool, int] | None = None,
+    ) -> list[TaskRow]:
+        """Return tasks of a job, failed ones first; places are (is it failed, its index)."""
+        with self.database.reading() as connection:
+            return inspecting.tasks_failed_first(
+                connection, job_id, limit=limit, after=after, before=before
+            )
+
+    def get_job_tasks(
+        self, job_id: int, limit: int = 10, offset: int = 0, fields: Sequence[str] | None = None
+    ) -> list[Any]:
+        """Return tasks from the `offset`th on; with `fields`, dicts of just these (A12)."""
+        with self.database.reading() as connection:
+            if fields is None:
+                return list(
+                    inspecting.tasks_by_offset(connection, job_id, limit=limit, offset=offset)
+                )
+            return list(
+                inspecting.task_fields(connection, job_id, fields, limit=limit, offset=offset)
+            )
+
+    def tasks_by_offset(
+        self, job_id: int, *, offset: int, limit: int, status: str | None = None
+    ) -> list[TaskRow]:
+        """Return tasks, of one status or all, from the `offset`th on."""
+        with self.database.reading() as connection:
+            return inspecting.tasks_by_offset(
+                connection, job_id, status=status, offset=offset, limit=limit
+            )
+
+    def task(self, job_id: int, index: int) -> TaskDetail:
+        """Return one task with its attempts and log; raise TaskNotFound."""
+        with self.database.reading() as connection:
+            return inspecting.task(connection, job_id, index)
+
+    def log(self, job_id: int, limit: int = 100) -> list[LogLine]:
+        """Return the last lines that were said in a job, oldest first."""
+        with self.database.reading() as connection:
+            return inspecting.log(connection, job_id, limit=limit)
+
+    def active_versions(self) -> dict[int, int]:
+        """Return the versions of unfinished and newest jobs, which every change of one moves."""
+        with self.database.reading() as connection:
+            return reading.active_versions(connection)
