@@ -10,6 +10,7 @@ from app.extensions import csrf
 from app.web import (
     access,
     account,
+    actions,
     api,
     auth,
     components,
@@ -18,6 +19,7 @@ from app.web import (
     health,
     jobs,
     live,
+    navbar,
     security,
 )
 
@@ -37,6 +39,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_blueprint(account.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp)
+    app.register_blueprint(actions.bp)
     app.register_blueprint(api.bp)
+    navbar.init_app(app)
     components.init_app(app)
     live.init_app(app)

@@ -1,6 +1,7 @@
 """What went wrong, as an answer: one table from errors to status codes, three ways to say it.
 
-The API gets JSON, a socket that is refused gets a line of text, everyone else gets a page.
+The API gets JSON, a script of the page and a socket that is refused get a sentence, everyone else
+gets a page.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from app.extensions import login_manager
 from app.jobs import errors as jobs
 from app.users import errors as users
+from app.web.htmx import asked_by_script, shown_address
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     users.TooManySignIns: (429, "too_many_requests"),
     jobs.JobNotFound: (404, "job_not_found"),
     jobs.TaskNotFound: (404, "task_not_found"),
+    jobs.JobEnded: (409, "job_ended"),
+    jobs.JobNotEnded: (409, "job_not_ended"),
+    jobs.NothingToRetry: (409, "nothing_to_retry"),
+    jobs.TaskBegun: (409, "task_begun"),
     jobs.UnknownHandler: (422, "unknown_handler"),
     jobs.InvalidParams: (422, "invalid"),
     jobs.TasksNotMade: (422, "tasks_not_made"),
@@ -104,6 +110,8 @@ def _said(problem: Problem, error: Exception) -> ResponseReturnValue:
         return problem.message, problem.status, {"Content-Type": "text/plain; charset=utf-8"}
     if problem.status == 401:
         return _to_sign_in()
+    if asked_by_script():
+        return problem.message, problem.status, {"Content-Type": "text/plain; charset=utf-8"}
     return _page(problem)
 
 
@@ -144,10 +152,10 @@ def _fields_of(error: Exception) -> dict[str, str]:
 
 def _to_sign_in() -> ResponseReturnValue:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    if "HX-Request" not in request.headers:
+    if not asked_by_script():
         return redirect(url_for("auth.login", next=wanted), 302 if wanted else 303)
     # A redirect would be followed by the script, and the sign-in page put into the popup.
-    return "", 401, {"HX-Redirect": url_for("auth.login")}
+    return "", 401, {"HX-Redirect": url_for("auth.login", next=shown_address() or None)}
 
 
 def _page(problem: Problem) -> ResponseReturnValue:

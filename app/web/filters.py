@@ -31,7 +31,6 @@ TONES = {
     "DONE_WITH_ERRORS": "failed",
     "FAILED": "failed",
     "CRASHED": "failed",
-    "TIMED_OUT": "failed",
     "CANCELLED": "cancelled",
 }
 STATUS_ICONS = {
@@ -40,7 +39,6 @@ STATUS_ICONS = {
     "DONE_WITH_ERRORS": "alert-triangle",
     "FAILED": "alert-circle",
     "CRASHED": "bolt",
-    "TIMED_OUT": "hourglass",
     "CANCELLED": "ban",
     "SKIPPED": "arrow-right",
 }
@@ -117,6 +115,13 @@ def exactly(moment: datetime | None) -> Markup | str:
         return NOTHING
     exact = moment.astimezone(UTC)
     return _time(moment, f"{exact.day} {exact:%b %Y, %H:%M} UTC", "data-exactly")
+
+
+def after(moment: datetime, seconds: float, now: datetime | None = None) -> Markup:
+    """Attributes of an element that is hidden until so long after a moment."""
+    begin = moment.astimezone(UTC) + timedelta(seconds=seconds)
+    hidden = " hidden" if begin > (now or datetime.now(UTC)) else ""
+    return Markup('data-after="{}"{}').format(f"{begin:%Y-%m-%dT%H:%M:%S.%fZ}", hidden)
 
 
 def elapsed(
@@ -302,6 +307,7 @@ def href(path: str, search: str | None) -> str:
 
 
 FILTERS: dict[str, Any] = {
+    "after": after,
     "ago": ago,
     "brief": brief,
     "clock": clock,

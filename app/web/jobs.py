@@ -12,8 +12,9 @@ from app.admin.form import form_for, values_of
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
 from app.jobs.errors import InvalidParams
-from app.web import pages
+from app.web import again, pages
 from app.web.access import may
+from app.web.htmx import asked_by_script
 from app.web.session import here
 
 bp = Blueprint("jobs", __name__)
@@ -32,7 +33,7 @@ def home() -> ResponseReturnValue:
 @may("view")
 def index() -> ResponseReturnValue:
     """The list of jobs."""
-    return _list_with()
+    return list_with()
 
 
 @bp.get("/jobs/<int:job_id>")
@@ -40,16 +41,18 @@ def index() -> ResponseReturnValue:
 def show(job_id: int) -> ResponseReturnValue:
     """The popup of a job: alone for a script, else over the list."""
     popup = pages.popup(the_engine(), here(), job_id, request.args)
-    if _asked_by_script():
+    if asked_by_script():
         return render_template("jobs/_popup.html", **vars(popup))
-    return _list_with(popup=popup)
+    return list_with(popup=popup)
 
 
 @bp.get("/jobs/new")
 @may("start")
 def new() -> ResponseReturnValue:
     """The create dialog: the choice, or the form of the handler that was chosen."""
-    return _create_dialog(_create(_submitted(request.args)))
+    submitted = _submitted(request.args)
+    job_id = None if "handler" in submitted else pages.whole(_first(submitted, "again"))
+    return _create_dialog(_create(submitted) if job_id is None else _again(job_id))
 
 
 @bp.post("/jobs")
@@ -68,7 +71,7 @@ def create() -> ResponseReturnValue:
     except JobsError as error:
         return _create_dialog(_create(submitted, error), 422)
     address = url_for("jobs.show", job_id=job_id)
-    if not _asked_by_script():
+    if not asked_by_script():
         return redirect(address, 303)
     popup = pages.popup(the_engine(), here(), job_id, {})
     shown = make_response(render_template("jobs/_popup.html", **vars(popup)), 201)
@@ -98,18 +101,23 @@ def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     return pages.Preview(count=found.count, capped=found.capped)
 
 
-def _list_with(
-    popup: pages.Popup | None = None, create: pages.Create | None = None, status: int = 200
+def list_with(
+    popup: pages.Popup | None = None,
+    create: pages.Create | None = None,
+    question: pages.Question | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
+    """The list, with the dialogs over it that are asked for."""
     asked = request.args if popup is None and create is None else {}
     page = pages.jobs_page(the_engine(), here(), asked)
-    return render_template("jobs/index.html", page=page, popup=popup, create=create), status
+    dialogs = {"popup": popup, "create": create, "question": question}
+    return render_template("jobs/index.html", page=page, **dialogs), status
 
 
 def _create_dialog(create: pages.Create, status: int = 200) -> ResponseReturnValue:
-    if _asked_by_script():
+    if asked_by_script():
         return render_template("jobs/_create.html", **vars(create)), status
-    return _list_with(create=create, status=status)
+    return list_with(create=create, status=status)
 
 
 def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Create:
@@ -132,6 +140,14 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
     )
 
 
+def _again(job_id: int) -> pages.Create:
+    """The form of a job that was, as it was filled in then (P5)."""
+    job = pages.job_for(the_engine(), here(), job_id)
+    handler = pages.startable(the_engine(), here(), job.handler)
+    filled = {"handler": [handler.name], "name": [again.name_of(handler, job)]}
+    return _create(again.answers(handler, job) | filled)
+
+
 def _startable(submitted: Submitted) -> Handler:
     return pages.startable(the_engine(), here(), _first(submitted, "handler"))
 
@@ -142,7 +158,3 @@ def _submitted(values: Any) -> dict[str, list[str]]:
 
 def _first(submitted: Submitted, name: str) -> str:
     return next(iter(submitted.get(name, ())), "")
-
-
-def _asked_by_script() -> bool:
-    return "HX-Request" in request.headers

@@ -23,12 +23,14 @@ from app.jobs import (
     TaskStatus,
 )
 from app.jobs.errors import JobNotFound, UnknownHandler
+from app.users.people import Person
 from app.users.permissions import HasRole, demand, may, refusal
-from app.web import components
+from app.web import components, offers
 
 PAGE = 50
 TASKS = 50
 LOG = 200
+RECENT = 10
 #: Databases have no larger ids, and SQLite's driver fails when it is asked for one.
 LARGEST_ID = 2**63 - 1
 
@@ -70,6 +72,25 @@ class Popup:
     log: Sequence[LogLine]
     component: Markup
     trouble: str | None
+    actions: Sequence[offers.Action]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A dialog over the popup, which asks before something is done with the job."""
+
+    template: str
+    job: JobDetail
+    name: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NavbarJobs:
+    """A person's own jobs: how many have not ended, and the newest ones (A14)."""
+
+    active: int
+    rows: Sequence[JobRow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +223,21 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
         log=engine.log(job_id, LOG),
         component=components.draw(engine, job),
         trouble=engine.trouble,
+        actions=actions(engine, person, job),
     )
+
+
+def actions(engine: Engine, person: HasRole, job: JobRow) -> list[offers.Action]:
+    """What this person may do with the job now, and why not the rest."""
+    roles = roles_of(engine, job.handler)
+    return offers.offered(person, job, roles, is_installed=job.handler in engine.registry)
+
+
+def navbar(engine: Engine, person: Person) -> NavbarJobs:
+    """What the widget in the navigation shows this person."""
+    own = JobFilter(started_by=person.id, hidden=hidden_handlers(engine, person))
+    counts = engine.count_jobs(own, (JobStatus.QUEUED, JobStatus.IN_PROGRESS))
+    return NavbarJobs(active=sum(counts.values()), rows=engine.jobs(own, limit=RECENT))
 
 
 def tasks_page(engine: Engine, job: JobDetail, asked: Mapping[str, str]) -> TasksPage:

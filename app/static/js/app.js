@@ -1,4 +1,5 @@
 // The page's behaviour, by part. Nothing here holds a job's truth: the server renders, we place it.
+import { watchActions } from "./actions.js";
 import { restoreOnBack, trackHistory } from "./history.js";
 import { openJobInfo, watchDialogs } from "./dialogs.js";
 import { watchLinks } from "./links.js";
@@ -16,6 +17,7 @@ watchRequests();
 trackHistory();
 restoreOnBack();
 watchDialogs();
+watchActions();
 watchLinks();
 watchKeys();
 watchPreferences();

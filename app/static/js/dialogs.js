@@ -1,7 +1,9 @@
-// Dialogs arrive as HTML in #dialogs, one at a time, and are opened as modal ones when they do.
+// Dialogs arrive as HTML in a host, one at a time, and are opened as modal ones when they do.
+// A question lies over the popup that it is about.
 import { raise, toast } from "./toasts.js";
 
-let opener = null; // what had the focus before the first dialog opened
+const HOSTS = ["dialogs", "questions"];
+const openers = {}; // by host: what had the focus before the first dialog of it opened
 
 export function watchDialogs() {
   document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
@@ -9,11 +11,12 @@ export function watchDialogs() {
   });
   document.addEventListener("htmx:after:swap", openArrived);
   document.addEventListener("click", ({ target }) => {
-    if (target.closest?.("[data-close]")) closeDialog();
+    if (target.closest?.("[data-close]")) target.closest("dialog").close();
   });
   document.addEventListener("input", ({ target }) => {
     if (target.dataset.filters) filterChoices(target);
   });
+  document.addEventListener("gone", closeDialog);
   openArrived();
 }
 
@@ -31,7 +34,25 @@ export function openCreate(address) {
 
 /** The close event does what is left to do, as it does for Esc. */
 export function closeDialog() {
-  document.querySelector("#dialogs > dialog[open]")?.close();
+  closeQuestion();
+  openIn("dialogs")?.close();
+}
+
+export function closeQuestion() {
+  openIn("questions")?.close();
+}
+
+/**
+ * To be called before something that may disable or take away the control that has the focus.
+ * What it returns is called after it: then the dialog has the focus, if nothing else has.
+ */
+export function holdFocus() {
+  if (document.activeElement === document.body) return () => {};
+  return () => {
+    const held = document.activeElement;
+    if (held !== document.body && canHold(held)) return;
+    focusOf(topmost())?.focus({ preventScroll: true, focusVisible: false });
+  };
 }
 
 function load(address, push) {
@@ -39,27 +60,63 @@ function load(address, push) {
 }
 
 function openArrived() {
-  const dialog = document.querySelector("#dialogs > dialog:not([open])");
-  if (!dialog) return;
-  opener ??= document.activeElement;
-  dialog.addEventListener("close", () => dialog.isConnected && closed(dialog));
+  for (const host of HOSTS) {
+    const dialog = document.querySelector(`#${host} > dialog:not([open])`);
+    if (dialog) open(dialog, host);
+  }
+}
+
+function open(dialog, host) {
+  openers[host] ??= document.activeElement;
+  dialog.addEventListener("close", () => dialog.isConnected && closed(dialog, host));
   dialog.showModal();
   focusFirst(dialog);
   raise();
 }
 
-function closed(dialog) {
+function closed(dialog, host) {
   dialog.remove();
-  document.dispatchEvent(new CustomEvent("dialog:closed")); // history.js puts the address right
-  const back = opener?.isConnected ? opener : document.getElementById(opener?.id);
-  opener = null;
+  if (host === "dialogs") {
+    closeQuestion();
+    document.dispatchEvent(new CustomEvent("dialog:closed")); // history.js puts the address right
+  }
+  const back = holder(openers[host]) ?? focusOf(topmost());
+  openers[host] = null;
   back?.focus({ preventScroll: true });
+}
+
+// The opener, or who has taken its place: a newer element of its id, or the button of its menu.
+function holder(opener) {
+  const menu = opener?.closest?.("[popover]");
+  const places = [
+    opener,
+    document.getElementById(opener?.id || "-"),
+    menu && document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`),
+  ];
+  return places.find(canHold);
+}
+
+function canHold(element) {
+  return Boolean(element?.isConnected && !element.matches(":disabled") && element.checkVisibility());
+}
+
+function openIn(host) {
+  return document.querySelector(`#${host} > dialog[open]`);
+}
+
+function topmost() {
+  return openIn("questions") ?? openIn("dialogs");
+}
+
+function focusOf(dialog) {
+  return dialog?.querySelector("[autofocus]") ?? dialog?.querySelector(".sheet-body");
 }
 
 // The first field that is wrong or needed, or the first choice; else the body: arrow keys scroll it.
 function focusFirst(dialog) {
-  const fields = ["[aria-invalid=true]", "form [required]", "[data-filters]"];
+  const fields = ["[aria-invalid=true]", "[autofocus]", "form [required]", "[data-filters]"];
   const field = fields.map((selector) => dialog.querySelector(selector)).find(Boolean);
+  if (field?.matches("input")) field.select();
   if (field) return field.focus();
   const first = dialog.querySelector("a.choice") ?? dialog.querySelector(".sheet-body");
   first?.focus({ focusVisible: false });

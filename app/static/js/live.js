@@ -1,4 +1,5 @@
 // One websocket for the page. Whatever carries data-live="topic" is subscribed while it is there.
+import { closeDialog, holdFocus } from "./dialogs.js";
 import { morph, parse, reconcile } from "./morph.js";
 import { goToLogin, isSignedOut } from "./requests.js";
 import { tickTimes } from "./times.js";
@@ -8,7 +9,7 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 5000;
 const HIDDEN = 60_000;
 const SIGNED_OUT = 4401;
-const REFUSED = new Set([1008, 4403]);
+const REFUSED = 1008;
 const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", off: "Not live" };
 
 let socket = null;
@@ -75,7 +76,7 @@ function lost(code, wasOpen) {
   if (code === SIGNED_OUT) {
     stopped = true;
     goToLogin();
-  } else if (REFUSED.has(code)) {
+  } else if (code === REFUSED) {
     stop("The server ended the live connection. Load the page again to go on.");
   } else {
     say("reconnecting");
@@ -103,14 +104,23 @@ function reconnectNow() {
 }
 
 function receive(message) {
-  if (message.error) return toast(message.error, "error");
+  if (message.error) return refused(message);
   wait = FIRST_WAIT;
   say("live");
   if (message.subscribed || !subscribed.has(message.topic)) return;
   apply(message);
 }
 
+// A popup whose job is gone shows nothing that is true any more. Who has just deleted it knows.
+function refused({ topic, error }) {
+  if (topic && !subscribed.delete(topic)) return;
+  const isOwnDoing = "busy" in document.documentElement.dataset;
+  if (topic?.startsWith("view/job/")) closeDialog();
+  if (!isOwnDoing) toast(error, "error");
+}
+
 function apply({ html = {}, lists = {} }) {
+  const release = holdFocus();
   const tails = [...document.querySelectorAll("[data-tail]")].filter(isAtEnd);
   for (const [id, text] of Object.entries(html)) {
     const element = document.getElementById(id);
@@ -123,6 +133,7 @@ function apply({ html = {}, lists = {} }) {
   }
   for (const id of Object.keys(html)) tickTimes(document.getElementById(id) ?? document.createElement("i"));
   for (const tail of tails) tail.scrollTop = tail.scrollHeight;
+  release();
 }
 
 function isAtEnd(element) {

@@ -50,10 +50,19 @@ function busy(change) {
 // An error page is not what the target waits for; only a form with its errors (422) is.
 function keepErrorsOut(event) {
   const { status } = event.detail.ctx.response ?? {};
-  if (!status || status < 400 || status === 422) return;
+  if (!status || status < 400 || (status === 422 && !isSentence(event.detail.ctx))) return;
   event.preventDefault();
   if (status === 401) goToLogin();
-  else toast(SENTENCES[status] ?? "The server could not do that. It has been logged.", "error");
+  else toast(sentenceOf(event.detail.ctx) ?? "The server could not do that. It has been logged.", "error");
+}
+
+// A script is answered with the sentence itself; something before the server answers with a page.
+function sentenceOf(ctx) {
+  return (isSentence(ctx) && ctx.text.trim()) || SENTENCES[ctx.response.status];
+}
+
+function isSentence({ response }) {
+  return response.headers.get("Content-Type")?.startsWith("text/plain") ?? false;
 }
 
 function sayThatItFailed({ detail }) {

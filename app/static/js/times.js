@@ -8,7 +8,10 @@ export function keepTimes() {
   setInterval(() => document.hidden || tickTimes(document), SECOND);
 }
 
-/** @param {ParentNode} root */
+/**
+ * What is to be read only after some time appears here, too.
+ * @param {ParentNode} root
+ */
 export function tickTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
@@ -16,6 +19,7 @@ export function tickTimes(root) {
     if (words !== null && words !== time.textContent) time.firstChild.data = words;
     localizeTitle(time, moment);
   }
+  for (const late of root.querySelectorAll("[data-after]")) late.hidden = Date.now() < new Date(late.dataset.after);
 }
 
 function wordsFor(time, moment) {
