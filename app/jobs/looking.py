@@ -39,6 +39,11 @@ class Looking:
         with self.database.reading() as connection:
             return reading.jobs(connection, which or JobFilter(), window, sort)
 
+    def details(self, job_ids: Collection[int]) -> dict[int, JobDetail]:
+        """Return these jobs with all that is known of them, by id, as far as they exist."""
+        with self.database.reading() as connection:
+            return reading.details(connection, job_ids)
+
     def jobs_of(self, job_ids: Collection[int]) -> list[JobRow]:
         """Return these jobs as rows, as far as they exist."""
         with self.database.reading() as connection:

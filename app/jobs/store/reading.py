@@ -78,7 +78,18 @@ def job(connection: Connection, job_id: int) -> JobDetail:
     row = connection.execute(_jobs(*_HEAVY).where(models.Job.id == job_id)).first()
     if row is None:
         raise JobNotFound(job_id)
-    values = _light(row, served_handlers(connection))
+    return _detail(row, served_handlers(connection))
+
+
+def details(connection: Connection, job_ids: Collection[int]) -> dict[int, JobDetail]:
+    """Return these jobs with all that is known of them, by id, as far as they exist."""
+    served = served_handlers(connection)
+    rows = connection.execute(_jobs(*_HEAVY).where(models.Job.id.in_(job_ids)))
+    return {row.id: _detail(row, served) for row in rows}
+
+
+def _detail(row: Row[*tuple[Any, ...]], served: Collection[str]) -> JobDetail:
+    values = _light(row, served)
     params = decode(values["params"])
     values["params"] = mask_secrets(params)
     values["state"] = mask_values(decode(values["state"]), secrets_in(params))
