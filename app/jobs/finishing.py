@@ -165,13 +165,14 @@ class Finisher:
         if step.claim.stage == "before" and not self._before(step, call):
             return
         job = FinishingJob(self._database, step, call, self._limit)
-        error = self._called(step, step.handler.all_tasks_done, job)
+        error = self._called(step, "on_all_tasks_done", step.handler.all_tasks_done, job)
         self._record(step, call, lambda: self._let_go(step, error))
 
     def _before(self, step: Step, call: Call) -> bool:
         """Call `before_job_finish`, and record its end; tell whether `on_all_tasks_done` is due."""
         job = FinishingJob(self._database, step, call, self._limit)
-        error = self._called(step, step.handler.finish_hook, job, step.claim.rounds + 1)
+        rounds = step.claim.rounds + 1
+        error = self._called(step, "before_job_finish", step.handler.finish_hook, job, rounds)
         is_due = False
 
         def end() -> None:
@@ -180,26 +181,26 @@ class Finisher:
 
         return self._record(step, call, end) and is_due
 
-    def _called(self, step: Step, callback: Callback | None, *given: Any) -> str | None:
+    def _called(self, step: Step, name: str, callback: Callback | None, *given: Any) -> str | None:
         """Call a callback; return what went wrong, as a sentence."""
         if callback is None:
             return None
         if step.claim.crashes >= MOST_CRASHES:
             return (
-                f"{callback.__name__} is not called again: the worker process died "
-                f"{step.claim.crashes} times while it ran."
+                f"{name} is not called again: its worker process died {step.claim.crashes} times "
+                "while it ran."
             )
         try:
             with self._within():
                 callback(*given)
         except BaseException as error:  # noqa: BLE001 - as for tasks: whatever it raises
-            return self._told(step, callback, error)
+            return self._told(step, name, error)
         return None
 
-    def _told(self, step: Step, callback: Callback, error: BaseException) -> str:
+    def _told(self, step: Step, name: str, error: BaseException) -> str:
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-        said = f"{callback.__name__} failed: {type(error).__name__}: {error}{place}"
+        said = f"{name} failed: {type(error).__name__}: {error}{place}"
         said = storable_text(mask_text(said, step.facts.secrets))
         log.error("Job %s: %s", step.job_id, said)
         return said

@@ -48,6 +48,8 @@ class Candidate:
     in_progress: int
     parallel_limit: int | None
     is_cancelling: bool = False
+    #: Whether somebody does its finish step just now.
+    is_finishing: bool = False
 
     @property
     def claimable(self) -> int:
@@ -60,8 +62,8 @@ class Candidate:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all its tasks have ended."""
-        return not self.scheduled and not self.in_progress
+        """Whether all its tasks have ended, and nobody sees to its end yet."""
+        return not self.scheduled and not self.in_progress and not self.is_finishing
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,12 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
 
 
 RUNNING = text("""
-    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL
+    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
+           finisher IS NOT NULL
     FROM job
-    WHERE status = 'IN_PROGRESS' AND finisher IS NULL AND handler IN :handlers
-      AND (scheduled > 0 OR in_progress = 0 OR cancel_requested_at IS NOT NULL)
+    WHERE status = 'IN_PROGRESS' AND handler IN :handlers
+      AND (scheduled > 0 OR (in_progress = 0 AND finisher IS NULL)
+           OR cancel_requested_at IS NOT NULL)
     ORDER BY priority, id LIMIT :most
 """).bindparams(bindparam("handlers", expanding=True))
 
