@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from app.admin.asked import whole
 from app.admin.form import Form
 from app.jobs import (
     Engine,
@@ -27,28 +28,11 @@ from app.users.people import Person
 from app.users.permissions import HasRole, demand, may, refusal
 from app.web import components, offers
 
-PAGE = 50
 TASKS = 50
 LOG = 200
 RECENT = 10
 #: Databases have no larger ids, and SQLite's driver fails when it is asked for one.
 LARGEST_ID = 2**63 - 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobsPage:
-    """One page of the list of jobs."""
-
-    rows: Sequence[JobRow]
-    status: str | None
-    handler: str | None
-    search: str
-    counts: Mapping[str, tuple[int, bool]]
-    handlers: Sequence[str]
-    next: str | None
-    previous: str | None
-    query: str
-    may_start: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,12 +123,12 @@ def roles_of(engine: Engine, handler: str) -> Mapping[str, str]:
     return engine.roles().get(handler, {})
 
 
-def job_for(engine: Engine, person: HasRole, job_id: int) -> JobDetail:
-    """A job that this person may see; raises JobNotFound, NotAllowed."""
+def job_for(engine: Engine, person: HasRole, job_id: int, action: str = "view") -> JobDetail:
+    """A job with which this person may do this; raises JobNotFound, NotAllowed."""
     if job_id > LARGEST_ID:
         raise JobNotFound(job_id)
     job = engine.job(job_id)
-    demand(person, "view", roles_of(engine, job.handler))
+    demand(person, action, roles_of(engine, job.handler))
     return job
 
 
@@ -155,42 +139,6 @@ def startable(engine: Engine, person: HasRole, name: str) -> Handler:
     handler = engine.registry[name]
     demand(person, "start", handler.roles)
     return handler
-
-
-def job_filter(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> JobFilter:
-    """What a list's address asks for; a status that does not exist asks for nothing."""
-    status = asked.get("status", "")
-    return JobFilter(
-        status=status if status in set(JobStatus) else None,
-        handler=text_of(asked, "handler") or None,
-        search=text_of(asked, "q"),
-        hidden=hidden_handlers(engine, person),
-    )
-
-
-def jobs_page(engine: Engine, person: HasRole, asked: Mapping[str, str]) -> JobsPage:
-    """One page of the jobs that an address asks for (P2)."""
-    which = job_filter(engine, person, asked)
-    after, before = whole(asked.get("after")), whole(asked.get("before"))
-    found = engine.jobs(which, limit=PAGE + 1, after=after, before=before)
-    rows, newer, older = _window(
-        found, PAGE, is_later=after is not None, backwards=before is not None
-    )
-    kept = {"status": which.status, "handler": which.handler, "q": which.search}
-    anybody = JobFilter(handler=which.handler, search=which.search, hidden=which.hidden)
-    counts = engine.count_jobs(anybody, JobStatus)
-    return JobsPage(
-        rows=rows,
-        status=which.status,
-        handler=which.handler,
-        search=which.search,
-        counts={status: (min(n, 1000), n > 1000) for status, n in counts.items()},
-        handlers=sorted({each.name for each in engine.registry} - which.hidden),
-        next=_query(**kept, after=rows[-1].id) if older and rows else None,
-        previous=_query(**kept, before=rows[0].id) if newer and rows else None,
-        query=_query(**kept, after=after, before=before),
-        may_start=may(person, "start"),
-    )
 
 
 def handler_cards(engine: Engine, person: HasRole) -> list[HandlerCard]:
@@ -301,18 +249,6 @@ def _window(
     if backwards:
         return found[-size:], more, True
     return found[:size], is_later, more
-
-
-def text_of(asked: Mapping[str, str], name: str) -> str:
-    """A text out of an address; a NUL, for which some databases fail, is no character of it."""
-    return asked.get(name, "").replace("\0", "\ufffd").strip()[:200]
-
-
-def whole(text: str | None) -> int | None:
-    """A whole number out of an address; None for anything else."""
-    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 18:
-        return None
-    return int(text)
 
 
 def _query(**values: object) -> str:
