@@ -17,6 +17,7 @@ from app.users import passwords
 from app.users.people import add_user
 from app.users.permissions import Role
 from tests import postgresql as postgresql_server
+from tests.command import Run, command
 from tests.visitor import PASSWORD, Visitor
 
 
@@ -75,6 +76,14 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[D
         database = Database(url)
         yield database
         database.dispose()
+
+
+@pytest.fixture
+def jobdeck(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """The command `jobdeck`, in a data directory of the test's own."""
+    return command(settings, monkeypatch, capsys)
 
 
 MakeApp = Callable[[Settings], Flask]

@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from app import schema
-from app.cli import COMMANDS, main
+from app.cli import COMMANDS
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine
 from app.users import sign_ins
 from app.users.people import find_by_email
 from app.users.permissions import Role
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
+from tests.command import Run
 
 FAST = '{"steps": 2, "seconds": 0}'
 LONG = "correct horse battery"
-
-
-@pytest.fixture
-def jobdeck(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """The command `jobdeck`, in a data directory of the test's own."""
-    monkeypatch.setenv("JOBDECK_DATA_DIR", str(settings.data_dir))
-
-    def run(*arguments: str, stdin: str = "") -> Ended:
-        monkeypatch.setattr("sys.argv", ["jobdeck", *arguments])
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

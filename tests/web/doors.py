@@ -64,6 +64,7 @@ class Door:
 
 _START = Sent(json={"handler": "{kind}"})
 _START_FORM = Sent(form={"handler": "{kind}"})
+_ENDED = "DONE_WITH_ERRORS"
 
 DOORS: Final = [
     # Signing in and out, and what watches the process
@@ -75,6 +76,13 @@ DOORS: Final = [
     Door("GET", "/healthz", "public"),
     Door("GET", "/readyz", "public"),
     Door("POST", "/logout", "view", 303),
+    # The own account, and the link that opens one
+    Door("GET", "/set-password/<token>", "public", 410, parts={"token": "x"}),
+    Door("POST", "/set-password/<token>", "public", 410, parts={"token": "x"}),
+    Door("GET", "/account", "view"),
+    Door("POST", "/account/password", "view", 422),
+    Door("POST", "/account/sign-ins/deletion", "view", 303),
+    Door("POST", "/account/sign-ins/<sign_in_id>/deletion", "view", 303, parts={"sign_in_id": "x"}),
     # Pages about jobs
     Door("GET", "/", "view", 302),
     Door("GET", "/jobs", "view"),
@@ -83,12 +91,25 @@ DOORS: Final = [
     Door("GET", "/jobs/new", "start", 200, Sent(args={"handler": "{kind}"})),
     Door("POST", "/jobs", "start", 303, _START_FORM),
     Door("POST", "/jobs/preview", "start", 200, _START_FORM),
+    Door("GET", "/jobs/<int:job_id>/cancellation", "manage"),
+    Door("POST", "/jobs/<int:job_id>/cancellation", "manage", 303),
+    Door("GET", "/jobs/<int:job_id>/retry", "manage", job=_ENDED),
+    Door("POST", "/jobs/<int:job_id>/retry", "manage", 303, job=_ENDED),
+    Door("GET", "/jobs/<int:job_id>/edit", "edit"),
+    Door("POST", "/jobs/<int:job_id>", "edit", 303, Sent(form={"name": "Renamed"})),
+    Door("GET", "/jobs/<int:job_id>/deletion", "delete", job=_ENDED),
+    Door("POST", "/jobs/<int:job_id>/deletion", "delete", 303, job=_ENDED),
     # The API
     Door("GET", "/api/v1/jobs", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),
     Door("POST", "/api/v1/jobs", "start", 201, _START),
     Door("POST", "/api/create-job/", "start", 201, _START),
+    Door("POST", "/api/v1/jobs/<int:job_id>/cancellation", "manage", 202, Sent(json={})),
+    Door("POST", "/api/v1/jobs/<int:job_id>/retry", "manage", 202, Sent(json={}), _ENDED),
+    Door("PATCH", "/api/v1/jobs/<int:job_id>", "edit", 200, Sent(json={"name": "Renamed"})),
+    Door("PATCH", "/api/v1/jobs/<int:job_id>/state", "edit", 200, Sent(json={"sum": 8})),
+    Door("DELETE", "/api/v1/jobs/<int:job_id>", "delete", 204, job=_ENDED),
     # The websocket; see TOPICS for what it tells
     Door("GET", "/live", "view", 426),
 ]

@@ -72,6 +72,21 @@ def test_guesses_that_come_all_at_once_do_not_slip_through(app: Flask) -> None:
     assert set(answers) == {401, 429}
 
 
+def test_guesses_at_the_own_password_count_as_wrong_sign_ins(app: Flask) -> None:
+    bob = Visitor(app, "bob@example.com")
+    bob.sign_in()
+    form = {"current": "wrong", "password": "another battery", "repeat": "another battery"}
+    too_short = form | {"password": "short", "repeat": "short"}
+    assert [guess(bob, too_short) for _ in range(12)] == [422] * 12
+    assert [guess(bob, form) for _ in range(11)] == [422] * 10 + [429]
+    assert guess(bob, form | {"current": PASSWORD}) == 429
+    assert attempt(app, password=PASSWORD, address="99") == 429
+
+
+def guess(visitor: Visitor, form: dict[str, str]) -> int:
+    return visitor.post("/account/password", form).status_code
+
+
 def test_it_can_be_switched_off(make_app: MakeApp, settings: Settings) -> None:
     app = make_app(dataclasses.replace(settings, rate_limit=False))
     assert [attempt(app) for _ in range(12)] == [401] * 12
