@@ -6,11 +6,13 @@ from app.jobs.errors import JobsError, TaskLost
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store.reading import JobFilter
-from app.jobs.views import Attempt, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.uploads import UploadedFile
+from app.jobs.views import Attempt, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 
 __all__ = [
     "Attempt",
     "Engine",
+    "FileRow",
     "Handler",
     "Job",
     "JobDetail",
@@ -26,5 +28,6 @@ __all__ = [
     "TaskLost",
     "TaskRow",
     "TaskStatus",
+    "UploadedFile",
     "task_handler",
 ]

@@ -19,6 +19,7 @@ from app.jobs.errors import (
     TaskNotFound,
 )
 from app.jobs.events import Bus
+from app.jobs.files import Shelf
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import adding, ending, reading, recording, removing, reopening
 from app.jobs.store.adding import Adder
@@ -44,6 +45,7 @@ class Changing:
     database: Database
     settings: Settings
     bus: Bus
+    shelf: Shelf
 
     # What a person decides
 
@@ -98,6 +100,14 @@ class Changing:
                 raise JobNotEnded(job_id, "deleted")
         self.bus.announce([job_id])
         housekeeping.work_off(lambda: housekeeping.remove_some(self.database, job_id))
+        self.shelf.remove_of(job_id)
+
+    def copy_file(self, job_id: int, name: str, by: HasId | int | None = None) -> int:
+        """Make an upload of a job's file, to run the job again with it; return its id.
+
+        Raises JobFileNotFound, TooManyUploads.
+        """
+        return self.shelf.copy(job_id, name, id_of(by))
 
     def rename_job(self, job_id: int, name: str) -> JobDetail:
         """Give a job another name; raise JobNotFound, or InvalidParams for one that will not do."""

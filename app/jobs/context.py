@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 from app.jobs.errors import JobsError, NestedChange, TaskCancelled, TaskLost
+from app.jobs.files import Shelf, WantedRole
 from app.jobs.gathering import Ticket
 from app.jobs.journal import Journal
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
+from app.jobs.store.filing import Claimed
 from app.jobs.store.reading import Facts
 from app.jobs.store.recording import TaskWrites
 from app.jobs.values import (
@@ -195,6 +197,19 @@ class Job:
         self._task.hear()
         return self._task.add_tasks(tasks)
 
+    def new_file(
+        self, name: str, *, role: WantedRole = "viewer", mode: str = "w"
+    ) -> AbstractContextManager[IO[Any]]:
+        """Make a file of the job: `with task.job.new_file("jobs.csv") as out: out.write(...)`.
+
+        It is a text in UTF-8, or bytes with mode "wb". When the block has ended well, whoever may
+        see the job and has at least the role can download it; a file of the same name is replaced.
+        A function as `role` is called then. Raises BadFile, FileTooLarge, TaskLost; a block that
+        raises makes nothing.
+        """
+        self._task.hear()
+        return self._task.new_file(name, role, mode)
+
     def _change(self, change: Change, task_state: str | None) -> dict[str, Any]:
         while True:
             offered = self._offer(change, None, task_state)
@@ -223,9 +238,11 @@ class Task:
         "_has_heard",
         "_lock",
         "_secrets",
+        "_shelf",
         "_state",
         "_texts",
         "_worker_id",
+        "engine",
         "job",
         "journal",
         "limit",
@@ -241,8 +258,12 @@ class Task:
         limit: int,
         call: Call,
         add: Add,
+        shelf: Shelf,
+        engine: Any,
     ) -> None:
         self.job = Job(facts, self)
+        #: The engine that runs this task, for a handler that looks at other jobs or starts them.
+        self.engine = engine
         self.journal = journal
         self.limit = limit
         self._claim = claim
@@ -252,6 +273,7 @@ class Task:
         self._lock = threading.Lock()
         self._call = call
         self._add = add
+        self._shelf = shelf
         self._secrets = facts.secrets
         self._has_heard = False
 
@@ -348,6 +370,17 @@ class Task:
     def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
         """Add tasks to the job as this task (for `task.job.add_tasks`)."""
         return self._add(self.writes(), tasks)
+
+    def new_file(self, name: str, role: WantedRole, mode: str) -> AbstractContextManager[IO[Any]]:
+        """Make a file of the job as this task (for `task.job.new_file`)."""
+        claim = self._claim
+        by = Claimed(
+            job_id=claim.job_id,
+            task_id=claim.id,
+            worker_id=self._worker_id,
+            attempt=claim.attempt,
+        )
+        return self._shelf.new_file(by, name, role, mode)
 
     def writes(self) -> TaskWrites:
         """What this claim has to say, with nothing said yet (for the core)."""

@@ -17,12 +17,15 @@ from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.errors import TasksNotMade
 from app.jobs.events import Bus
+from app.jobs.files import Shelf
 from app.jobs.looking import Looking
 from app.jobs.registry import Handler, Preview, Registry, make_handler
 from app.jobs.running import Running
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
+from app.jobs.uploads import uploads_in
 from app.jobs.values import encode_object, mask_text, secrets_in, storable_text
+from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ class Engine(Looking, Changing):
         self.registry = registry if registry is not None else Registry()
         if registry is None:
             self.registry.discover(settings.handler_modules)
+        self.shelf = Shelf(database, settings, self.bus.announce)
         self._within = within
         self._running: Running | None = None
         self._is_declared = False
@@ -61,7 +65,13 @@ class Engine(Looking, Changing):
         """Register as a worker and begin to execute (idempotent)."""
         if self._running is None:
             self._running = Running(
-                self.database, self.settings, self.registry, self.bus, within=self._within
+                self.database,
+                self.settings,
+                self.registry,
+                self.bus,
+                shelf=self.shelf,
+                engine=self,
+                within=self._within,
             )
             self._running.start()
 
@@ -111,6 +121,8 @@ class Engine(Looking, Changing):
             started_by=id_of(admin_user),
             parallel_limit=handler.parallel_limit,
             held=not auto_start,
+            uploads=uploads_in(params),
+            upload_role=needed("start", handler.roles),
         )
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
@@ -170,8 +182,9 @@ class Engine(Looking, Changing):
         """Start a job from its handler's params: check them, make its tasks, return its id (A16).
 
         `tasks` given: the handler's own generator is not called. The model's validators find
-        `started_by` and `settings` in their context. Raises UnknownHandler, InvalidParams,
-        TasksNotMade, ValueNotStorable; then nothing is stored.
+        `started_by` and `settings` in their context. Uploads among the params become the job's.
+        Raises UnknownHandler, InvalidParams, TasksNotMade, ValueNotStorable, UploadTaken; then
+        nothing is stored.
         """
         handler = self.registry[handler_name]
         checked = handler.read_params(params or {}, self._asked_by(started_by))
@@ -194,7 +207,7 @@ class Engine(Looking, Changing):
             return handler.preview(checked)
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
-        return {"started_by": person, "settings": self.settings}
+        return {"started_by": person, "settings": self.settings, "uploads": self.shelf}
 
     def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
         with self._making(handler, params):

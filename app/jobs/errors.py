@@ -146,6 +146,10 @@ class UploadNotGood(JobsError):
     """An upload cannot be used (any more), as a sentence without its full stop."""
 
 
+class UploadTaken(JobsError):
+    """An upload was used for another job just now. Nothing was started; choose the file again."""
+
+
 class TooManyUploads(JobsError):
     """Somebody has uploaded many files and used none of them."""
 

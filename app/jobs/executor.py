@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from app.jobs.context import Add, Call, JobFacts, Task
 from app.jobs.errors import JobsError, TaskCancelled
+from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal
 from app.jobs.registry import Handler
@@ -50,7 +51,7 @@ class Work:
 class Executor:
     """Turns a claimed task into an outcome that the journal writes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a task may ask for comes through here
         self,
         journal: Journal,
         finisher: Finisher,
@@ -58,12 +59,16 @@ class Executor:
         limit: int,
         within: Callable[[], AbstractContextManager[object]],
         add: Add,
+        shelf: Shelf,
+        engine: object,
     ) -> None:
         self._journal = journal
         self._finisher = finisher
         self._limit = limit
         self._within = within
         self._add = add
+        self._shelf = shelf
+        self._engine = engine
 
     def execute(self, work: Work | Step, call: Call) -> None:
         """Run a task, or a finish step, and hand over what has come of it.
@@ -100,6 +105,8 @@ class Executor:
             limit=self._limit,
             call=call,
             add=self._add,
+            shelf=self._shelf,
+            engine=self._engine,
         )
         with self._within():
             result = work.handler.run(task)

@@ -2,7 +2,7 @@
 
 A file lies in DATA_DIR/files under a random token, never under a person's name for it. It is
 written in `parts/`, brought to the disk, and renamed: a crash leaves no half file behind that
-anybody could see, and what it does leave, `Files.clean` removes.
+anybody could see, and what it does leave, `Shelf.clean` removes.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Part(io.FileIO):
         super().close()
 
 
-class Files:
-    """The files of one data directory; `announce` hears of jobs that got a file."""
+class Shelf:
+    """The files of one data directory; `announce` hears of jobs that got one."""
 
     def __init__(
         self,

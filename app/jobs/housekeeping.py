@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 from app.db import Database
 from app.jobs import adding
+from app.jobs.files import Shelf
 from app.jobs.store import ending, removing, reopening
 from app.jobs.store.ending import LeftBehind
 from app.jobs.worker import Worker
@@ -44,10 +45,15 @@ class Housekeeper:
     """Looks after what is left behind, a little at a time, so that nothing else waits for it."""
 
     def __init__(
-        self, database: Database, worker: Worker, announce: Callable[[Collection[int]], None]
+        self,
+        database: Database,
+        worker: Worker,
+        shelf: Shelf,
+        announce: Callable[[Collection[int]], None],
     ) -> None:
         self._database = database
         self._worker = worker
+        self._shelf = shelf
         self._announce = announce
         self._search = Every(SEARCH_SECONDS)
         self._clean = Every(CLEAN_SECONDS)
@@ -56,7 +62,7 @@ class Housekeeper:
 
     def keep(self) -> bool:
         """Do what is due; tell whether there may be something to claim now."""
-        if self._clean.is_due() and clean(self._database):
+        if self._clean.is_due() and (clean(self._database) or self._shelf.clean()):
             self._clean.again()  # a chunk each turn, so that nothing else waits for all of it
         if not self._search.is_due():
             return False

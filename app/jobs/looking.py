@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from app.db import Database
+from app.jobs.files import Shelf
 from app.jobs.store import inspecting, reading
 from app.jobs.store.reading import JobFilter
-from app.jobs.views import JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.views import FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 from app.keyset import Window
 
 
@@ -16,6 +17,7 @@ class Looking:
     """Answers from the database, which is the truth. Secrets are masked in every answer (X5)."""
 
     database: Database
+    shelf: Shelf
 
     def job(self, job_id: int) -> JobDetail:
         """Return a job; raise JobNotFound."""
@@ -104,6 +106,14 @@ class Looking:
         """Return the last lines that were said in a job, oldest first."""
         with self.database.reading() as connection:
             return inspecting.log(connection, job_id, limit=limit)
+
+    def files(self, job_id: int) -> list[FileRow]:
+        """Return the files of a job, uploads first, each with the role it takes to read it."""
+        return self.shelf.files(job_id)
+
+    def file(self, job_id: int, name: str) -> FileRow:
+        """Return a file of a job, with its path; raise JobFileNotFound."""
+        return self.shelf.file(job_id, name)
 
     def active_versions(self) -> dict[int, int]:
         """Return the versions of unfinished and newest jobs, which every change of one moves."""

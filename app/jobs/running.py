@@ -17,6 +17,7 @@ from app.db import Database
 from app.jobs.adding import add_tasks, new_tasks
 from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
+from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
@@ -34,16 +35,20 @@ LAST_WRITES_SECONDS = 5.0
 class Running:
     """The parts of an engine that executes, and the order in which they start and stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an engine is made of
         self,
         database: Database,
         settings: Settings,
         registry: Registry,
         bus: Bus,
         *,
+        shelf: Shelf,
+        engine: object,
         within: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._database = database
+        self._shelf = shelf
+        self._engine = engine
         self._registry = registry
         self._bus = bus
         self._beginning_to_stop = threading.Lock()
@@ -76,7 +81,15 @@ class Running:
             self._bus.announce([writes.job_id])
             return added
 
-        return Executor(self._journal, finisher, limit=limit, within=within, add=add)
+        return Executor(
+            self._journal,
+            finisher,
+            limit=limit,
+            within=within,
+            add=add,
+            shelf=self._shelf,
+            engine=self._engine,
+        )
 
     def _make_scheduler(self, settings: Settings) -> Scheduler:
         return Scheduler(
@@ -85,6 +98,7 @@ class Running:
             worker=self._worker,
             journal=self._journal,
             pool=self._pool,
+            shelf=self._shelf,
             announce=self._bus.announce,
             rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
         )

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from app.db import Changes, Database
 from app.jobs.context import JobFacts
 from app.jobs.executor import Pool, Work
+from app.jobs.files import Shelf
 from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper
 from app.jobs.journal import Journal
@@ -59,6 +60,7 @@ class Scheduler:
         worker: Worker,
         journal: Journal,
         pool: Pool,
+        shelf: Shelf,
         announce: Callable[[Collection[int]], None],
         rhythm: Rhythm,
     ) -> None:
@@ -67,11 +69,12 @@ class Scheduler:
         self._worker = worker
         self._journal = journal
         self._pool = pool
+        self._shelf = shelf
         self._announce = announce
         self._names = [handler.name for handler in registry]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
-        self._housekeeper = Housekeeper(database, worker, announce)
+        self._housekeeper = Housekeeper(database, worker, shelf, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._owes_a_look = True
@@ -292,7 +295,8 @@ class Scheduler:
             self._facts = {id_: self._facts[id_] for id_ in job_ids & self._facts.keys()}
         for row in reading.facts(connection, unknown):
             handler = self._registry[row.handler]
-            self._facts[row.id] = JobFacts(row, handler.reader(row.params))
+            read = self._shelf.reading(handler.reader(row.params))
+            self._facts[row.id] = JobFacts(row, read)
 
 
 def share(room: int, jobs: Sequence[Candidate]) -> dict[int, int]:

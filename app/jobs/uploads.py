@@ -22,7 +22,7 @@ _folder: ContextVar[Path | None] = ContextVar("jobdeck_files", default=None)
 
 
 class Uploads(Protocol):
-    """Where uploads are looked up; see `files.Files`."""
+    """Where uploads are looked up; see `files.Shelf`."""
 
     def upload(self, file_id: int, by: int | None) -> FileRow:
         """An upload of this person that waits to be used; raises UploadNotGood."""
@@ -68,7 +68,7 @@ class UploadedFile:
         if isinstance(value, UploadedFile):
             return value
         context: Mapping[str, Any] = info.context or {}
-        uploads: Uploads | None = context.get("files")
+        uploads: Uploads | None = context.get("uploads")
         if uploads is None:
             return cls._restored(value)
         try:

@@ -11,8 +11,10 @@ from itertools import chain
 from sqlalchemy import Connection, text
 
 from app.db import Database, iso, now
-from app.jobs.errors import CreationInterrupted
+from app.jobs.errors import CreationInterrupted, UploadTaken
+from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
+from app.users.permissions import Role
 
 #: Tasks in one transaction, and what their states may take in characters, which the last of them
 #: may exceed: no other writer waits longer than some 50 ms for it.
@@ -33,6 +35,9 @@ class NewJob:
     started_by: int | None = None
     parallel_limit: int | None = None
     held: bool = False
+    #: Ids of uploads that become the job's, with their names, and the role that may read them.
+    uploads: Sequence[tuple[int, str]] = ()
+    upload_role: str = Role.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +97,15 @@ def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int
     with database.writing() as connection:
         job_id = _insert_job(connection, job, first)
         if second is None:
-            _show(connection, job_id, written)
+            _show(connection, job, job_id, written)
             return job_id
     try:
         written = _insert_rest(database, job_id, written, chain([second], chunks))
+        with database.writing() as connection:
+            _show(connection, job, job_id, written)
     except BaseException:
         remove_preparing(database, job_id)
         raise
-    with database.writing() as connection:
-        _show(connection, job_id, written)
     return job_id
 
 
@@ -167,10 +172,12 @@ def _skipped(chunk: Sequence[NewTask]) -> int:
     return sum(task.skip for task in chunk)
 
 
-def _show(connection: Connection, job_id: int, written: Written) -> None:
+def _show(connection: Connection, job: NewJob, job_id: int, written: Written) -> None:
     values = {"job_id": job_id, "total": written.total, "skipped": written.skipped}
     if not connection.execute(SHOW_JOB, values).rowcount:
         raise CreationInterrupted
+    if not filing.use(connection, job_id, job.uploads, job.upload_role):
+        raise UploadTaken
 
 
 RELEASE_HELD = text("""
