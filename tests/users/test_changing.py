@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
+from app.config import Settings
 from app.db import Database
+from app.jobs import Engine
 from app.users import links, sign_ins
 from app.users.changing import Changes, delete_user, update_user
 from app.users.errors import (
@@ -173,3 +175,13 @@ def test_a_disabled_account_gets_no_link(database: Database, alice: Person, bob:
     update_user(database, bob.id, by=alice, disabled=True)
     with pytest.raises(AccountDisabled):
         links.one_time_link(database, bob.id)
+
+
+def test_the_jobs_of_who_is_deleted_stay_as_nobodys(
+    database: Database, settings: Settings, alice: Person, bob: Person
+) -> None:
+    engine = Engine(database, settings)
+    job_id = engine.start("example_job_handler", started_by=bob)
+    assert engine.job(job_id).started_by is not None
+    delete_user(database, bob.id, alice)
+    assert engine.job(job_id).started_by is None
