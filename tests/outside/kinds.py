@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,20 @@ def as_many_as_asked(params: Gate) -> Iterator[dict[str, Any]]:
     """So many tasks."""
     for number in range(params.tasks):
         yield {"number": number}
+
+
+@task_handler(params=Gate, parallel_limit=None, concurrency_limit=None)
+def stubborn(task: Task) -> None:
+    """Wait until a file is there, and hear of nothing meanwhile."""
+    pause = threading.Event()
+    while not Path(task.job.params.gate).exists():
+        pause.wait(0.02)
+
+
+@stubborn.tasks
+def as_many_stubborn_ones(params: Gate) -> Iterator[dict[str, Any]]:
+    """So many tasks."""
+    yield from ({} for _ in range(params.tasks))
 
 
 @task_handler(parallel_limit=None, concurrency_limit=None)
