@@ -23,6 +23,9 @@ export function startLive() {
   new MutationObserver(follow).observe(document.body, {
     subtree: true, childList: true, attributes: true, attributeFilter: ["data-live"],
   });
+  let before = new Set();
+  document.addEventListener("htmx:before:swap", () => (before = new Set(subscribed)));
+  document.addEventListener("htmx:after:swap", ({ detail }) => renew(detail.ctx.target, before));
   addEventListener("online", reconnectNow);
   addEventListener("pagehide", () => socket?.close(1000));
   addEventListener("pageshow", ({ persisted }) => persisted && reconnectNow());
@@ -37,8 +40,9 @@ function restWhileHidden() {
   else reconnectNow();
 }
 
-function wantedTopics() {
-  return new Set([...document.querySelectorAll("[data-live]")].map((element) => element.dataset.live));
+function wantedTopics(within = document.body) {
+  const elements = [within, ...within.querySelectorAll("[data-live]")];
+  return new Set(elements.map((element) => element.dataset.live).filter(Boolean));
 }
 
 // Subscribe to what has come, unsubscribe from what has gone.
@@ -48,6 +52,18 @@ function follow() {
   if (socket?.readyState !== WebSocket.OPEN) return;
   for (const topic of subscribed) if (!wanted.has(topic)) send("unsubscribe", topic);
   for (const topic of wanted) if (!subscribed.has(topic)) send("subscribe", topic);
+}
+
+// The answer to a request may be older than what the socket has shown already, and the socket tells
+// only what has changed since. So it is asked to tell everything once more.
+function renew(target, before) {
+  const within = typeof target === "string" ? document.querySelector(target) : target;
+  if (!within || socket?.readyState !== WebSocket.OPEN) return;
+  for (const topic of wantedTopics(within)) {
+    if (!before.has(topic) || !subscribed.has(topic)) continue;
+    send("unsubscribe", topic);
+    send("subscribe", topic);
+  }
 }
 
 function send(verb, topic) {
