@@ -242,4 +242,4 @@ def test_the_demo_prints_how_to_sign_in(
 def test_flask_offers_the_same_commands(app: Flask) -> None:
     assert set(COMMANDS) <= set(app.cli.commands)
     listed = app.test_cli_runner().invoke(args=["jobs", "--help"])
-    assert "Start jobs and look at them." in listed.output
+    assert "Start jobs, look at them, cancel, retry, rename and delete them." in listed.output

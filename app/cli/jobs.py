@@ -1,4 +1,4 @@
-"""`jobdeck jobs`: start jobs and look at them, for scripts and for people without a browser."""
+"""`jobdeck jobs`: start and manage jobs, for scripts and for people without a browser."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ from app.jobs import Engine, JobDetail, JobRow, JobsError, JobStatus
 
 PAGE: Final = 500
 LOOK_EVERY_SECONDS: Final = 0.2
+#: The words for tasks of a retry.
+CHOICES: Final = ("failed", "unfinished", "all")
 
+job_id = click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+wait = click.option(
+    "--wait", is_flag=True, help="Wait for its end; then 0 is for DONE, and 1 otherwise."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, as the API tells it.")
 
 
 @click.group(cls=SayingErrors, errors=(JobsError,))
 def jobs() -> None:
-    """Start jobs and look at them."""
+    """Start jobs, look at them, cancel, retry, rename and delete them."""
 
 
 @jobs.command()
 @click.argument("handler")
 @click.option("--params", default="{}", help="The handler's params, as a JSON object.")
 @click.option("--name", help="A name for the job; else the handler's title.")
-@click.option("--wait", is_flag=True, help="Wait for its end; then 0 is for DONE, and 1 otherwise.")
+@wait
 @as_json
 def start(handler: str, params: str, name: str | None, wait: bool, as_json: bool) -> None:
     """Start a job of HANDLER. It runs in a server or a worker, not in this process."""
     given = _object(params)
     with _engine() as engine:
         job_id = engine.start(handler, given, name=name)
-        if not as_json:
-            click.echo(f"Started job {job_id}.")
-        job = _wait_for(engine, job_id) if wait else engine.job(job_id)
-    if as_json:
-        _write_json(_detail(job))
-    elif wait:
-        click.echo(_line(job))
-    sys.exit(1 if wait and job.status != JobStatus.DONE else 0)
+        _tell_of(engine, job_id, f"Started job {job_id}.", wait=wait, as_json=as_json)
 
 
 @jobs.command("list")
@@ -63,7 +62,7 @@ def list_(limit: int | None, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@job_id
 @as_json
 def show(job_id: int, as_json: bool) -> None:
     """Show one job, with its params and its state."""
@@ -77,6 +76,75 @@ def show(job_id: int, as_json: bool) -> None:
         click.echo(f"{name}: {json.dumps(getattr(job, name), ensure_ascii=False, indent=2)}")
     if job.error:
         click.echo(f"error: {job.error}")
+
+
+@jobs.command()
+@job_id
+@as_json
+def cancel(job_id: int, as_json: bool) -> None:
+    """Let nothing of a job begin any more, and ask what runs of it to stop."""
+    with _engine() as engine:
+        job = engine.cancel(job_id)
+    if as_json:
+        _write_json(_detail(job))
+    elif job.is_final:
+        click.echo(f"Job {job_id} is cancelled.")
+    else:
+        click.echo(f"Cancelling job {job_id}; tasks that still run: {job.in_progress}.")
+
+
+def which_tasks(_ctx: click.Context, _param: click.Parameter, value: str) -> str | list[int]:
+    """The tasks of a retry: a word for them, or indexes with commas between them."""
+    if value in CHOICES:
+        return value
+    indexes = value.split(",")
+    if not all(each.isascii() and each.isdecimal() and len(each) < 10 for each in indexes):
+        raise click.BadParameter(f"Write {', '.join(CHOICES)}, or indexes of tasks, as in 1,2,3.")
+    return [int(each) for each in indexes]
+
+
+@jobs.command()
+@job_id
+@click.option(
+    "--tasks",
+    callback=which_tasks,
+    default="failed",
+    help="Which tasks: failed, as without this; unfinished; all; or their indexes, as in 1,2,3.",
+)
+@wait
+@as_json
+def retry(job_id: int, tasks: str | list[int], wait: bool, as_json: bool) -> None:
+    """Run tasks of a job that has ended once more."""
+    with _engine() as engine:
+        engine.retry(job_id, tasks)
+        _tell_of(engine, job_id, f"Trying job {job_id} again.", wait=wait, as_json=as_json)
+
+
+@jobs.command()
+@job_id
+@click.argument("name")
+@as_json
+def rename(job_id: int, name: str, as_json: bool) -> None:
+    """Give a job another NAME."""
+    with _engine() as engine:
+        job = engine.rename_job(job_id, name)
+    if as_json:
+        _write_json(_detail(job))
+    else:
+        click.echo(f"Job {job_id} is now named {job.name}.")
+
+
+@jobs.command()
+@job_id
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(job_id: int, yes: bool) -> None:
+    """Delete a job that has ended, with its tasks, its log and its files."""
+    with _engine() as engine:
+        job = engine.job(job_id)
+        if not yes:
+            click.confirm(f"Delete job {job_id}, {job.name}, for good?", abort=True)
+        engine.delete_job(job_id)
+    click.echo(f"Job {job_id} is deleted.")
 
 
 @contextmanager
@@ -96,6 +164,18 @@ def _object(text: str) -> dict[str, Any]:
             "Write a JSON object, as in '{\"steps\": 6}'.", param_hint="--params"
         )
     return found
+
+
+def _tell_of(engine: Engine, job_id: int, begun: str, *, wait: bool, as_json: bool) -> None:
+    """Tell of a job that has begun, or wait for its end and exit by it."""
+    if not as_json:
+        click.echo(begun)
+    job = _wait_for(engine, job_id) if wait else engine.job(job_id)
+    if as_json:
+        _write_json(_detail(job))
+    elif wait:
+        click.echo(_line(job))
+    sys.exit(1 if wait and job.status != JobStatus.DONE else 0)
 
 
 def _wait_for(engine: Engine, job_id: int) -> JobDetail:
