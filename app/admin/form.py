@@ -155,6 +155,8 @@ def _field(name: str, info: FieldInfo) -> Field:
         made.value = _shown(made, default)
     if kind is int:
         made.attrs.setdefault("step", 1)
+    if "accept" in extra:
+        made.attrs["accept"] = extra["accept"]
     return made
 
 
@@ -191,6 +193,8 @@ def _widget(kind: Any) -> str:
         return "lines" if inner in (str, int, float) else "json"
     if kind in _WIDGETS:
         return _WIDGETS[kind]
+    if isinstance(kind, type) and hasattr(kind, "form_widget"):
+        return str(kind.form_widget)
     is_structure = get_origin(kind) is dict or kind is dict or _is_class(kind, BaseModel)
     return "json" if is_structure else "text"
 

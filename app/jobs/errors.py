@@ -135,10 +135,9 @@ class BadFile(JobsError):
 class FileTooLarge(JobsError):
     """A file is larger than the settings allow."""
 
-    def __init__(self, name: str, most_mb: int, setting: str) -> None:
+    def __init__(self, what: str, most_mb: int, setting: str) -> None:
         super().__init__(
-            f"The file {name!r} is larger than {most_mb:,} MB, which is the most that "
-            f"{setting} allows."
+            f"{what} is larger than {most_mb:,} MB, which is the most that {setting} allows."
         )
 
 

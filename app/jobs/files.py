@@ -55,7 +55,7 @@ class Part(io.FileIO):
         rest = memoryview(data).cast("B")
         whole, (name, most_mb, setting) = len(rest), self._limit
         if self.tell() + whole > most_mb * 2**20:
-            raise FileTooLarge(name, most_mb, setting)
+            raise FileTooLarge(f"The file {name!r}", most_mb, setting)
         while rest:
             rest = rest[super().write(rest) :]
         return whole

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, ClassVar, Final, Protocol
 
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -41,6 +41,8 @@ class UploadedFile:
     size: int  # bytes
     token: str = field(repr=False)
     folder: Path = field(repr=False, compare=False)
+    #: How a form asks for it.
+    form_widget: ClassVar[str] = "file"
 
     @property
     def path(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template
 from markupsafe import Markup
 
 from app.jobs import Engine, JobDetail
+from app.web.files import ShownFile
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +28,11 @@ def init_app(app: Flask) -> None:
     app.jinja_env.loader = ChoiceLoader([*loaders, *([own] if own else [])])
 
 
-def draw(engine: Engine, job: JobDetail) -> Markup:
-    """Draw a job's component; one that raises is replaced by a card that says so."""
+def draw(engine: Engine, job: JobDetail, files: Sequence[ShownFile] = ()) -> Markup:
+    """Draw a job's component; one that raises is replaced by a card that says so.
+
+    `files` are the job's as the person who looks may have them.
+    """
 
     def get_job_tasks(
         limit: int = 10, offset: int = 0, fields: list[str] | None = None
@@ -41,6 +46,7 @@ def draw(engine: Engine, job: JobDetail) -> Markup:
                 job=job,
                 state=job.state,
                 params=job.params,
+                files={file.name: file for file in files},
                 get_job_tasks=get_job_tasks,
             )
         )
