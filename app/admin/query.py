@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 
 from app.admin.asked import Asked, whole
 from app.admin.errors import RowNotFound
+from app.admin.record import LARGEST
 from app.admin.resource import Column, Reference, Resource
 from app.keyset import Order, Page, Window, cut, read
 
@@ -53,12 +54,14 @@ def page(
     return cut([_record(resource, columns, row._mapping) for row in found], asked.window)
 
 
-def row(connection: Connection, resource: Resource, row_id: int) -> Record:
+def row(
+    connection: Connection, resource: Resource, row_id: int, only: Iterable[Condition] = ()
+) -> Record:
     """One row, with everything that its page and its form show; raise RowNotFound."""
     places = ("list", "show", "create", "edit")
     columns = [each for each in resource.columns if set(places) & set(each.show_in)]
-    wanted = _selected(resource, columns).where(resource.id == row_id)
-    found = connection.execute(wanted).first()
+    wanted = _selected(resource, columns).where(resource.id == row_id, *only)
+    found = connection.execute(wanted).first() if row_id <= LARGEST else None
     if found is None:
         raise RowNotFound(resource.noun, row_id)
     return _record(resource, columns, found._mapping)
@@ -165,8 +168,7 @@ def _record(resource: Resource, columns: Sequence[Column], found: Mapping[Any, A
     for column in columns:
         if column.reference is not None and values.get(column.name) is not None:
             name = found[f"_{column.name}"]
-            text = f"#{values[column.name]}" if name is None else str(name)
-            values[column.name] = Option(id=values[column.name], text=text)
+            values[column.name] = _option(column.reference, values[column.name], name)
     return Record(id=found["_id"], values=values)
 
 
@@ -184,21 +186,21 @@ def options(
     return [_option(reference, row[0], row[1]) for row in connection.execute(wanted)]
 
 
-def option(connection: Connection, reference: Reference, text: str) -> Option | None:
+def option(
+    connection: Connection, reference: Reference, text: str, only: Iterable[Condition] = ()
+) -> Option | None:
     """The row that is meant: by its id, `7` or `... #7`, or by its name if only one has it."""
     number = whole(text.rpartition("#")[2])
     by_id = reference.id == (-1 if number is None else number)
-    wanted = select(reference.id, reference.name).where(by_id | (reference.name == text)).limit(2)
+    is_meant = by_id | (reference.name == text)
+    wanted = select(reference.id, reference.name).where(is_meant, *only).limit(2)
     found = connection.execute(wanted).all()
     return _option(reference, *found[0]) if len(found) == 1 else None
 
 
-def words_for(reference: Reference, chosen: Option) -> str:
-    """What stands in the field of a reference: unmistakable, also where names repeat."""
-    return _option(reference, chosen.id, chosen.text).text
-
-
-def _option(reference: Reference, id_: int, name: str) -> Option:
+def _option(reference: Reference, id_: int, name: str | None) -> Option:
+    if name is None:
+        return Option(id=id_, text=f"#{id_}")
     is_unique = bool(getattr(reference.name, "unique", False))
     return Option(id=id_, text=str(name) if is_unique else f"{name} #{id_}")
 

@@ -29,6 +29,21 @@ def form_of(resource: Resource, place: str) -> Form:
     return form_for(model_of(resource, place))
 
 
+def show(resource: Resource, form: Form, values: Mapping[str, Any]) -> None:
+    """Fill the form with a row as it is."""
+    for field in form.fields:
+        if field.name in values:
+            field.value = _as_asked(values[field.name])
+
+
+def _as_asked(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
 def checked(
     resource: Resource, place: str, submitted: Submitted, resolve: Resolve
 ) -> dict[str, Any]:

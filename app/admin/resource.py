@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
-from sqlalchemy import SQLColumnExpression, Text, inspect
+from sqlalchemy import Connection, SQLColumnExpression, Text, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from app.admin.rows import Rows
@@ -127,6 +127,7 @@ class Resource:
     actions: Mapping[str, str] = field(default_factory=lambda: dict(ACTIONS))
     rows: Rows | None = None
     row_actions: Sequence[RowAction] = ()
+    only: Callable[[Connection, Any], Sequence[Any]] | None = None  # which rows a person may see
     tabs: str = ""
     size: int = 50
     sizes: Sequence[int] = (25, 50, 100)

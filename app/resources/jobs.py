@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+from sqlalchemy import ColumnElement, Connection, select
+
 from app.admin import Column, Reference, Resource
 from app.jobs import JobStatus
-from app.jobs.models import Job
+from app.jobs.models import Handler, Job
 from app.users.models import User
+from app.users.permissions import HasRole, may
+
+
+def visible_jobs(connection: Connection, person: HasRole) -> list[ColumnElement[bool]]:
+    """Jobs that are whole, of handlers whose jobs the person may see."""
+    handlers = connection.execute(select(Handler.name, Handler.roles))
+    hidden = [name for name, roles in handlers if not may(person, "view", json.loads(roles))]
+    return [Job.preparing_until.is_(None), Job.handler.not_in(hidden)]
+
 
 JOBS = Resource(
     name="jobs",
@@ -17,6 +30,7 @@ JOBS = Resource(
     tabs="status",
     actions={"view": "view", "create": "start", "edit": "edit", "delete": "delete"},
     has_own_pages=True,
+    only=visible_jobs,
     columns=[
         Column(name="status", type=JobStatus, show_in=("list", "filter")),
         Column(name="name", search=True, sort=True),

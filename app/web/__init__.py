@@ -20,6 +20,7 @@ from app.web import (
     jobs,
     live,
     navbar,
+    resources,
     security,
 )
 
@@ -44,3 +45,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     navbar.init_app(app)
     components.init_app(app)
     live.init_app(app)
+    resources.init_app(app)

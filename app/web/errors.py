@@ -16,6 +16,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from app.admin import RowNotFound
 from app.extensions import login_manager
 from app.jobs import errors as jobs
 from app.users import errors as users
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     CSRFError: (400, "csrf"),
+    RowNotFound: (404, "not_found"),
     users.NotSignedIn: (401, "not_signed_in"),
     users.NotAllowed: (403, "not_allowed"),
     users.UserNotFound: (404, "user_not_found"),

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 from flask import Flask, url_for
 from markupsafe import Markup
 
+from app.admin.query import COUNT_CAP
+
 NOTHING = "–"  # noqa: RUF001 - an en dash reads as "no value" in a table cell
 
 LABELS = {
@@ -267,6 +269,12 @@ def how_many(counts: Mapping[str, tuple[int, bool]], status: str | None = None) 
     return f"{total:,}{more} {'job' if total == 1 else 'jobs'}"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """`3 users`, or `1,000+ users` when there are too many to count."""
+    capped = f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+    return f"{capped} {one if count == 1 else many}"
+
+
 def pretty(value: object) -> str:
     """JSON for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -321,6 +329,7 @@ FILTERS: dict[str, Any] = {
     "tone": tone,
 }
 GLOBALS: dict[str, Any] = {
+    "counted": counted,
     "elapsed": elapsed,
     "how_many": how_many,
     "href": href,

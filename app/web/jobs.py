@@ -15,6 +15,7 @@ from app.jobs.errors import InvalidParams
 from app.web import again, pages
 from app.web.access import may
 from app.web.htmx import asked_by_script
+from app.web.job_list import jobs_page
 from app.web.session import here
 
 bp = Blueprint("jobs", __name__)
@@ -109,7 +110,7 @@ def list_with(
 ) -> ResponseReturnValue:
     """The list, with the dialogs over it that are asked for."""
     asked = request.args if popup is None and create is None else {}
-    page = pages.jobs_page(the_engine(), here(), asked)
+    page = jobs_page(the_engine(), here(), asked)
     dialogs = {"popup": popup, "create": create, "question": question}
     return render_template("jobs/index.html", page=page, **dialogs), status
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.admin.asked import whole
+from app.admin.asked import text_of as text_of
+from app.admin.asked import whole as whole
 from app.admin.form import Form
 from app.jobs import (
     Engine,
@@ -25,8 +26,9 @@ from app.jobs import (
 )
 from app.jobs.errors import JobNotFound, UnknownHandler
 from app.users.people import Person
-from app.users.permissions import HasRole, demand, may, refusal
+from app.users.permissions import HasRole, demand, refusal
 from app.web import components, offers
+from app.web.files import ShownFile, files_of
 
 TASKS = 50
 LOG = 200
@@ -57,6 +59,7 @@ class Popup:
     component: Markup
     trouble: str | None
     actions: Sequence[offers.Action]
+    files: Sequence[ShownFile]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,14 +167,16 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
     """The popup of a job as an address asks for it (P6)."""
     job = job_for(engine, person, job_id)
     index = whole(asked.get("task"))
+    files = files_of(engine, person, job)
     return Popup(
         job=job,
         tasks=tasks_page(engine, job, asked),
         task=None if index is None else engine.task(job_id, index),
         log=engine.log(job_id, LOG),
-        component=components.draw(engine, job),
+        component=components.draw(engine, job, files),
         trouble=engine.trouble,
         actions=actions(engine, person, job),
+        files=files,
     )
 
 

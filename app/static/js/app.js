@@ -1,11 +1,13 @@
 // The page's behaviour, by part. Nothing here holds a job's truth: the server renders, we place it.
 import { watchActions } from "./actions.js";
+import { watchComboboxes } from "./combobox.js";
 import { restoreOnBack, trackHistory } from "./history.js";
 import { openJobInfo, watchDialogs } from "./dialogs.js";
 import { watchLinks } from "./links.js";
 import { startLive } from "./live.js";
 import { watchKeys } from "./keyboard.js";
 import { watchPreferences } from "./preferences.js";
+import { watchRecords } from "./records.js";
 import { watchRequests } from "./requests.js";
 import { keepTimes } from "./times.js";
 import { showWaitingToasts } from "./toasts.js";
@@ -21,6 +23,9 @@ watchActions();
 watchLinks();
 watchKeys();
 watchPreferences();
+watchComboboxes();
+watchRecords();
+watchUploads();
 keepTimes();
 showWaitingToasts();
 startLive();

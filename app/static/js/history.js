@@ -36,10 +36,10 @@ export function restoreOnBack() {
 
 function restoreList(address) {
   closeDialog();
-  const list = document.getElementById("jobs");
+  const list = document.querySelector("[data-list]");
   if (!list) location.reload();
   else if (address !== list.dataset.url) {
-    htmx.ajax("GET", address, { target: "#jobs", select: "#jobs", swap: "outerHTML" });
+    htmx.ajax("GET", address, { target: "[data-list]", select: "[data-list]", swap: "outerHTML" });
   }
 }
 

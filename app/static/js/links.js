@@ -1,8 +1,9 @@
 // Links that say by data-into where their page belongs. Without a script they are plain links.
 import { openJobInfo } from "./dialogs.js";
 
+const LIST = "[data-list]"; // a page has one
 const INTO = {
-  list: (url) => swap(url, { target: "#jobs", select: "#jobs", swap: "outerMorph", push: "true" }),
+  list: (url) => swap(url, { target: LIST, select: LIST, swap: "outerMorph", push: "true" }),
   popup: (url) => swap(url, { target: "#job-popup", swap: "outerMorph", replace: "true" }),
   dialog: (url) => swap(url, { target: "#dialogs", swap: "innerHTML" }),
   job: (url) => openJobInfo(url.pathname.split("/").pop(), { address: url.pathname + url.search }),
@@ -18,6 +19,7 @@ export function watchLinks() {
     const link = event.target.closest?.("a[data-into]") ?? linkOfRow(event.target);
     if (!link) return;
     event.preventDefault();
+    if (!link.dataset.into) return location.assign(link.href);
     INTO[link.dataset.into](new URL(link.href), link);
   });
 }
@@ -26,7 +28,7 @@ export function watchLinks() {
 function linkOfRow(target) {
   const row = target.closest?.("tr[data-opens]");
   if (!row || target.closest("a, button, input, label") || !getSelection().isCollapsed) return null;
-  return row.querySelector("a[data-into]");
+  return row.querySelector("a[data-into]") ?? row.querySelector("a[href]");
 }
 
 // Keeps the tab and the page of tasks that are shown now, which a row does not know.

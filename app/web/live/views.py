@@ -15,6 +15,7 @@ from app.jobs import Engine
 from app.users.people import Person
 from app.users.permissions import HasRole
 from app.web import pages
+from app.web.job_list import jobs_page
 from app.web.live.topics import Address, Message
 
 POPUP_PARTS = {
@@ -68,7 +69,7 @@ class JobsView:
 
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """The rows and the tabs that are not as they were."""
-        page = pages.jobs_page(self._engine, person, self._query)
+        page = jobs_page(self._engine, person, self._query)
         rows = {
             f"job-row-{job.id}": render_template("jobs/_row.html", job=job) for job in page.rows
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from app.jobs import Engine
-from app.web import pages
 from tests.at_work import AtWork
 from tests.outside.kinds import HOSTILE
 from tests.visitor import Visitor
@@ -38,8 +37,8 @@ def test_the_list_is_filtered_by_status_and_says_so(vera: Visitor, at_work: AtWo
     at_work.ended(done)
     page = opened(vera, "/jobs?status=DONE_WITH_ERRORS")
     assert page.rows() == [failed]
-    current = [each for each in page.all("a", aria_current="true") if "tab" in each["class"]]
-    assert [words(each) for each in current] == ["Done with errors 1"]
+    (current,) = page.all("a", aria_current="true", class_="tab")
+    assert words(current) == "Done with errors 1"
     assert page.one(id="jobs")["data-live"] == "view/jobs?status=DONE_WITH_ERRORS"
 
 
@@ -58,6 +57,7 @@ def test_the_list_is_filtered_by_handler(vera: Visitor, engine: Engine) -> None:
     assert page.rows() == [wanted]
     (chosen,) = [each for each in page.all("option") if "selected" in each.attributes]
     assert chosen["value"] == "painted"
+    assert page.one(id="filter-handler").name == "select"
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,9 @@ def test_an_empty_list_tells_an_operator_how_to_begin(vera: Visitor, oscar: Visi
     assert "No job matches" in opened(oscar, "/jobs?q=x").answer.text
 
 
-def test_a_long_list_is_read_by_pages_and_back(
-    vera: Visitor, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pages, "PAGE", 2)
+def test_a_long_list_is_read_by_pages_and_back(vera: Visitor, engine: Engine) -> None:
     ids = [engine.start("swift") for _ in range(5)][::-1]
-    first = opened(vera, "/jobs")
+    first = opened(vera, "/jobs?size=2")
     second = opened(vera, first.link("Older"))
     third = opened(vera, second.link("Older"))
     assert [first.rows(), second.rows(), third.rows()] == [ids[:2], ids[2:4], ids[4:]]
@@ -114,12 +111,9 @@ def test_a_long_list_is_read_by_pages_and_back(
         third.link("Older")
 
 
-def test_back_on_the_first_page_there_is_nothing_newer(
-    vera: Visitor, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pages, "PAGE", 2)
+def test_back_on_the_first_page_there_is_nothing_newer(vera: Visitor, engine: Engine) -> None:
     ids = [engine.start("swift") for _ in range(3)][::-1]
-    second = opened(vera, opened(vera, "/jobs").link("Older"))
+    second = opened(vera, opened(vera, "/jobs?size=2").link("Older"))
     first = opened(vera, second.link("Newer"))
     assert first.rows() == ids[:2]
     with pytest.raises(AssertionError, match="no link"):

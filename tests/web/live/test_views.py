@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from app.jobs import Engine
-from app.web import pages
 from tests.at_work import AtWork, Gate
 from tests.outside.kinds import HOSTILE
 from tests.visitor import Visitor
@@ -55,13 +52,10 @@ def order_in(message: Message, container: str) -> list[str] | None:
     return found.get("order")
 
 
-def test_a_page_of_the_list_keeps_its_length(
-    listen: Listen, vera: Visitor, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pages, "PAGE", 2)
+def test_a_page_of_the_list_keeps_its_length(listen: Listen, vera: Visitor, engine: Engine) -> None:
     for _ in range(3):
         engine.start("swift")
-    listener = listen(vera, "view/jobs")
+    listener = listen(vera, "view/jobs?size=2")
     listener.hear_until(lambda message: order_in(message, "job-rows"))
     newest = engine.start("swift")
     order = order_in(listener.hear_until(lambda m: order_in(m, "job-rows")), "job-rows")

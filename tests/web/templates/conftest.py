@@ -6,11 +6,30 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from app.web import filters
 from tests.web.templates.drawing import APP
+
+ENDPOINTS = {
+    "account.index": "/account",
+    "actions.ask_for_name": "/jobs/<int:job_id>/edit",
+    "actions.cancel": "/jobs/<int:job_id>/cancellation",
+    "actions.delete": "/jobs/<int:job_id>/deletion",
+    "actions.rename": "/jobs/<int:job_id>",
+    "actions.retry": "/jobs/<int:job_id>/retry",
+    "auth.login": "/login",
+    "auth.logout": "/logout",
+    "auth.setup": "/setup",
+    "files.show": "/jobs/<int:job_id>/files/<name>",
+    "files.upload": "/files",
+    "jobs.create": "/jobs",
+    "jobs.index": "/jobs",
+    "jobs.new": "/jobs/new",
+    "jobs.preview": "/jobs/preview",
+    "jobs.show": "/jobs/<int:job_id>",
+}
 
 
 @pytest.fixture
@@ -29,18 +48,9 @@ def app() -> Iterator[Flask]:
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     user = SimpleNamespace(email="ada@example.com", role="operator", is_authenticated=True)
     app.jinja_env.globals["current_user"] = user
-    auth, jobs = Blueprint("auth", __name__), Blueprint("jobs", __name__)
-    for name in ("login", "logout", "setup"):
-        auth.add_url_rule(f"/{name}", name)
-    for name, path in (
-        ("index", "/jobs"),
-        ("show", "/jobs/<int:job_id>"),
-        ("new", "/jobs/new"),
-        ("create", "/jobs"),
-        ("preview", "/jobs/preview"),
-    ):
-        jobs.add_url_rule(path, name)
-    app.register_blueprint(auth)
-    app.register_blueprint(jobs)
+    app.jinja_env.globals["navbar_jobs"] = lambda: SimpleNamespace(active=0, rows=[])
+    app.jinja_env.globals["entries"] = lambda person: ()
+    for endpoint, path in ENDPOINTS.items():
+        app.add_url_rule(path, endpoint)
     with app.test_request_context("/jobs"):
         yield app

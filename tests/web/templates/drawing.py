@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,13 @@ from typing import Any
 
 from flask import render_template
 from markupsafe import Markup
+
+from app.admin.asked import asked_of
+from app.keyset import Page
+from app.resources.jobs import JOBS
+from app.users.permissions import Role
+from app.web.listing import listing_of
+from app.web.offers import Action, offered
 
 APP = Path(__file__).parent.parent.parent.parent / "app"
 NOW = datetime.now(UTC)
@@ -29,6 +37,8 @@ def job(**given: Any) -> SimpleNamespace:
             "final": 1,
             "is_final": False,
             "is_cancelling": False,
+            "finishing": False,
+            "unfinished": 0,
             "no_worker": False,
             "created_at": NOW - timedelta(minutes=3),
             "started_at": NOW - timedelta(minutes=2),
@@ -54,6 +64,7 @@ def task(**given: Any) -> SimpleNamespace:
         "error": None,
         "attempt": 1,
         "crashes": 0,
+        "is_final": True,
         "started_at": NOW - timedelta(seconds=2),
         "finished_at": NOW,
         "attempts": [],
@@ -68,9 +79,18 @@ def tasks(*rows: SimpleNamespace, status: str | None = None) -> SimpleNamespace:
     )
 
 
+def actions(
+    shown: SimpleNamespace, role: Role = Role.SUPERADMIN, *, is_installed: bool = True
+) -> Sequence[Action]:
+    """What somebody of this role is offered."""
+    return offered(SimpleNamespace(role=role), shown, {}, is_installed=is_installed)
+
+
 def popup(**given: Any) -> str:
+    shown = given.setdefault("job", job())
     context: dict[str, Any] = {
-        "job": job(),
+        "actions": actions(shown),
+        "files": [],
         "tasks": tasks(task()),
         "task": None,
         "log": [],
@@ -81,16 +101,13 @@ def popup(**given: Any) -> str:
 
 
 def index(**given: Any) -> str:
+    asked = asked_of(JOBS, given.pop("address", {}), lambda column, text: None)
+    rows = given.pop("rows", [job()])
     page = {
-        "rows": [job()],
-        "status": None,
-        "handler": None,
-        "search": "",
+        "rows": rows,
+        "listing": listing_of(asked, Page(rows=rows, has_previous=False, has_next=False)),
+        "status": asked.values.get("status"),
         "counts": {"DONE": (1000, True)},
-        "handlers": ["backup"],
-        "next": None,
-        "previous": None,
-        "query": "",
         "may_start": True,
     }
     shown = SimpleNamespace(**{**page, **given})

@@ -18,7 +18,7 @@ def test_a_row_has_its_hooks_and_a_control_that_opens_it(app: Flask) -> None:
 
 
 def test_the_list_is_live_where_its_address_says(app: Flask) -> None:
-    html = index(query="status=DONE&q=x")
+    html = index(address={"status": "DONE", "q": "x"})
     assert 'data-live="view/jobs?status=DONE&amp;q=x"' in html
     assert 'data-testid="create-job"' in html
     assert 'data-testid="live-indicator"' in html
@@ -27,7 +27,7 @@ def test_the_list_is_live_where_its_address_says(app: Flask) -> None:
 
 def test_an_empty_list_says_how_to_begin(app: Flask) -> None:
     assert "No jobs yet" in index(rows=[])
-    assert "No job matches" in index(rows=[], search="x")
+    assert "No job matches" in index(rows=[], address={"q": "x"})
 
 
 def test_a_viewer_sees_why_nothing_can_be_created(app: Flask) -> None:

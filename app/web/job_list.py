@@ -1,0 +1,90 @@
+"""The list of jobs as values: what its address asks for (P2), its rows, and what surrounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from app.admin import Column, query
+from app.admin.asked import Asked, asked_of
+from app.jobs import Engine, JobFilter, JobRow, JobStatus
+from app.keyset import cut
+from app.resources.jobs import JOBS
+from app.users.permissions import HasRole, may
+from app.web.listing import Listing, listing_of
+from app.web.pages import hidden_handlers
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsPage:
+    """One page of the list of jobs."""
+
+    rows: Sequence[JobRow]
+    listing: Listing
+    status: str | None
+    counts: Mapping[str, tuple[int, bool]]
+    may_start: bool
+
+
+def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> JobsPage:
+    """One page of the jobs that an address asks for."""
+    hidden = hidden_handlers(engine, person)
+    asked = _asked(engine, hidden, address)
+    which, window = _filter(asked, hidden), asked.window
+    found = cut(
+        engine.jobs(
+            which,
+            limit=window.size + 1,
+            after=window.after,
+            before=window.before,
+            sort=asked.sort,
+        ),
+        window,
+    )
+    counts = engine.count_jobs(_filter(asked, hidden, status=None), JobStatus)
+    return JobsPage(
+        rows=found.rows,
+        listing=listing_of(asked, found),
+        status=which.status,
+        counts={status: (min(n, 1000), n > 1000) for status, n in counts.items()},
+        may_start=may(person, "start"),
+    )
+
+
+def _asked(engine: Engine, hidden: frozenset[str], address: Mapping[str, str]) -> Asked:
+    with engine.database.reading() as connection:
+        look = partial(_starter, connection, JobFilter(hidden=hidden))
+        asked = asked_of(JOBS, address, look)
+    (handler,) = (field for field in asked.form.fields if field.name == "handler")
+    names = {each.name for each in engine.registry} - hidden
+    chosen = {asked.values["handler"]} if "handler" in asked.values else set()
+    handler.widget = "select"
+    handler.choices = [("", "Any"), *((name, name) for name in sorted(names | chosen))]
+    return asked
+
+
+def _starter(
+    connection: Connection, seen: JobFilter, column: Column, text: str
+) -> tuple[int, str] | None:
+    """Who started a job that this person may see."""
+    assert column.reference is not None
+    used = query.used_by(JOBS, column, seen.conditions())
+    found = query.option(connection, column.reference, text, [used])
+    return None if found is None else (found.id, found.text)
+
+
+def _filter(asked: Asked, hidden: frozenset[str], **changes: str | None) -> JobFilter:
+    values = asked.values | changes
+    begin, end = values.get("created_from"), values.get("created_to")
+    return JobFilter(
+        status=values.get("status"),
+        handler=values.get("handler"),
+        started_by=values.get("started_by"),
+        created_from=begin and query.begin_of(begin),
+        created_to=end and query.end_of(end),
+        search=asked.search,
+        hidden=hidden,
+    )

@@ -1,0 +1,290 @@
+"""The pages of every resource: list, one row, new, change, delete. Declared in `app.resources`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from flask import Flask, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from app.admin import query, record
+from app.admin.asked import asked_of, text_of
+from app.admin.errors import Refused
+from app.admin.form import Form
+from app.admin.query import Condition, Record
+from app.admin.resource import Column, Outcome, Resource, RowAction
+from app.extensions import the_database
+from app.resources import all_resources
+from app.users.permissions import HasRole, refusal
+from app.users.permissions import may as allows
+from app.web.access import may
+from app.web.htmx import asked_by_script
+from app.web.listing import let_search, listing_of
+from app.web.session import here
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A way to a view, below the resource's own path."""
+
+    endpoint: str
+    path: str
+    method: str
+
+
+OPTIONS: Final = Route(endpoint="options", path="/options", method="GET")
+ROUTES: Final = (
+    # endpoint, path, method, the resource's action that it takes
+    ("index", "", "GET", "view"),
+    ("new", "/new", "GET", "create"),
+    ("create", "", "POST", "create"),
+    ("show", "/<int:row_id>", "GET", "view"),
+    ("edit", "/<int:row_id>/edit", "GET", "edit"),
+    ("update", "/<int:row_id>", "POST", "edit"),
+    ("ask_to_delete", "/<int:row_id>/deletion", "GET", "delete"),
+    ("delete", "/<int:row_id>/deletion", "POST", "delete"),
+)
+
+
+View = Callable[..., ResponseReturnValue]
+
+
+def init_app(app: Flask) -> None:
+    """Give each resource its pages, as far as it has none of its own, and its navigation."""
+    resources = all_resources()
+    for resource in resources:
+        _add(app, resource, OPTIONS, resource.actions["view"], options)
+        if not resource.has_own_pages:
+            _add_pages(app, resource)
+    app.jinja_env.globals["entries"] = partial(entries, resources)
+
+
+def entries(resources: Sequence[Resource], person: HasRole) -> list[Resource]:
+    """The resources that this person may open."""
+    return [each for each in resources if allows(person, each.actions["view"])]
+
+
+def _add_pages(app: Flask, resource: Resource) -> None:
+    for endpoint, path, method, action in ROUTES:
+        if action in resource.actions:
+            route = Route(endpoint=endpoint, path=path, method=method)
+            _add(app, resource, route, resource.actions[action], globals()[endpoint])
+    for each in resource.row_actions:
+        route = Route(endpoint=each.name, path=f"/<int:row_id>/{each.name}", method="POST")
+        _add(app, resource, route, each.allowed, partial(act, action=each))
+
+
+def _add(app: Flask, resource: Resource, route: Route, action: str, view: View) -> None:
+    @may(action)
+    def of_resource(**values: Any) -> ResponseReturnValue:
+        return view(resource, **values)
+
+    app.add_url_rule(
+        f"/{resource.name}{route.path}",
+        f"{resource.name}.{route.endpoint}",
+        of_resource,
+        methods=[route.method],
+    )
+
+
+# Pages ------------------------------------------------------------------------------------------
+
+
+def index(resource: Resource) -> str:
+    """The list."""
+    with the_database().reading() as connection:
+        only = visible(connection, resource)
+        asked = asked_of(resource, request.args, partial(_meant, connection, resource, only))
+        found = query.page(connection, resource, asked, only)
+        count = query.count(connection, resource, [*query.conditions(resource, asked), *only])
+    return render_template(
+        "resources/index.html",
+        resource=resource,
+        listing=listing_of(asked, found),
+        rows=found.rows,
+        count=count,
+        offered=offers(resource),
+    )
+
+
+def show(resource: Resource, row_id: int, outcome: Outcome | None = None) -> str:
+    """One row."""
+    return render_template(
+        "resources/show.html",
+        resource=resource,
+        row=_row(resource, row_id),
+        offered=offers(resource),
+        outcome=outcome,
+    )
+
+
+def new(resource: Resource) -> str:
+    """The form for a new row; an address may fill it in."""
+    form = _form(resource, "create")
+    form.fill(_submitted(request.args), whole=False)
+    return _form_page(resource, form, None)
+
+
+def create(resource: Resource) -> ResponseReturnValue:
+    """Make a row."""
+    try:
+        made = resource.writes.create(the_database(), _checked(resource, "create"), here())
+    except Refused as error:
+        return _form_page(resource, _refused(resource, "create", error), None), 422
+    flash(f"The {resource.noun} has been created.", "success")
+    return redirect(_url(resource, "show", row_id=made), 303)
+
+
+def edit(resource: Resource, row_id: int) -> str:
+    """The form of a row."""
+    row = _row(resource, row_id)
+    form = _form(resource, "edit")
+    record.show(resource, form, row.values)
+    return _form_page(resource, form, row)
+
+
+def update(resource: Resource, row_id: int) -> ResponseReturnValue:
+    """Change a row."""
+    row = _row(resource, row_id)
+    try:
+        resource.writes.update(the_database(), row_id, _checked(resource, "edit"), here())
+    except Refused as error:
+        return _form_page(resource, _refused(resource, "edit", error), row), 422
+    flash(f"The {resource.noun} has been saved.", "success")
+    return redirect(_url(resource, "show", row_id=row_id), 303)
+
+
+def ask_to_delete(resource: Resource, row_id: int, error: str | None = None) -> str:
+    """Ask whether it shall be deleted."""
+    part = asked_by_script() and error is None
+    template = "resources/_ask_delete.html" if part else "resources/delete.html"
+    row = _row(resource, row_id)
+    return render_template(template, resource=resource, row=row, error=error)
+
+
+def delete(resource: Resource, row_id: int) -> ResponseReturnValue:
+    """Delete a row."""
+    _row(resource, row_id)
+    try:
+        resource.writes.delete(the_database(), row_id, here())
+    except Refused as error:
+        return ask_to_delete(resource, row_id, str(error)), 409
+    flash(f"The {resource.noun} has been deleted.", "success")
+    return redirect(_url(resource, "index"), 303)
+
+
+def act(resource: Resource, row_id: int, action: RowAction) -> ResponseReturnValue:
+    """Do what else can be done with a row, and show what came of it, once."""
+    _row(resource, row_id)
+    try:
+        outcome = action.run(the_database(), row_id, here())
+    except Refused as error:
+        flash(str(error), "error")
+        return redirect(_url(resource, "show", row_id=row_id), 303)
+    return show(resource, row_id, outcome), 200, {"Cache-Control": "no-store"}
+
+
+def options(resource: Resource) -> str:
+    """What a reference may mean, for the field in which a person searches for it."""
+    column = resource.by_name.get(request.args.get("column", ""))
+    if column is None or column.reference is None:
+        abort(404)
+    with the_database().reading() as connection:
+        only = _offered_by(connection, resource, column)
+        found = query.options(connection, column.reference, text_of(request.args, "q"), only)
+    return render_template("resources/_options.html", options=found)
+
+
+def _offered_by(connection: Connection, resource: Resource, column: Column) -> list[Condition]:
+    """A form offers all, to who may send it; a filter what the list that they see refers to."""
+    place = request.args.get("for", "")
+    if place in ("create", "edit") and _may(resource, place):
+        return []
+    return [query.used_by(resource, column, visible(connection, resource))]
+
+
+# Parts of them ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """Something that can be done here; `reason` says why this person may not."""
+
+    name: str
+    reason: str | None
+
+
+def offers(resource: Resource) -> Mapping[str, Offer]:
+    """What the person could do with rows of this resource."""
+    actions = dict(resource.actions) | {each.name: each.allowed for each in resource.row_actions}
+    return {
+        name: Offer(name=name, reason=refusal(here(), action)) for name, action in actions.items()
+    }
+
+
+def visible(connection: Connection, resource: Resource) -> Sequence[Condition]:
+    """Which rows the person may see at all."""
+    return resource.only(connection, here()) if resource.only else ()
+
+
+def _meant(
+    connection: Connection,
+    resource: Resource,
+    only: Sequence[Condition],
+    column: Column,
+    text: str,
+) -> tuple[int, str] | None:
+    assert column.reference is not None
+    used = query.used_by(resource, column, only)
+    found = query.option(connection, column.reference, text, [used])
+    return None if found is None else (found.id, found.text)
+
+
+def _row(resource: Resource, row_id: int) -> Record:
+    with the_database().reading() as connection:
+        return query.row(connection, resource, row_id, visible(connection, resource))
+
+
+def _form(resource: Resource, place: str) -> Form:
+    form = record.form_of(resource, place)
+    let_search(resource, form, place)
+    return form
+
+
+def _checked(resource: Resource, place: str) -> dict[str, Any]:
+    with the_database().reading() as connection:
+
+        def resolve(column: Column, text: str) -> int | None:
+            assert column.reference is not None
+            found = query.option(connection, column.reference, text)
+            return None if found is None else found.id
+
+        return record.checked(resource, place, _submitted(request.form), resolve)
+
+
+def _refused(resource: Resource, place: str, error: Refused) -> Form:
+    form = _form(resource, place)
+    form.fill(_submitted(request.form))
+    form.refuse(error.fields)
+    form.errors += [error.message] if error.message else []
+    return form
+
+
+def _form_page(resource: Resource, form: Form, row: Record | None) -> str:
+    return render_template("resources/form.html", resource=resource, form=form, row=row)
+
+
+def _submitted(values: Any) -> dict[str, list[str]]:
+    return dict(values.lists())
+
+
+def _may(resource: Resource, action: str) -> bool:
+    return action in resource.actions and allows(here(), resource.actions[action])
+
+
+def _url(resource: Resource, endpoint: str, **values: Any) -> str:
+    return url_for(f"{resource.name}.{endpoint}", **values)
