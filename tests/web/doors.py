@@ -40,6 +40,11 @@ class Sent:
 
 NOTHING = Sent()
 
+#: In what is sent: a small file. In the parts of an address: the name of a file of the job.
+FILE: Final = "made.txt"
+#: In the parts of an address: the id of an account that is nobody's who walks.
+ACCOUNT: Final = "{account}"
+
 
 @dataclass(frozen=True)
 class Door:
@@ -65,6 +70,8 @@ class Door:
 _START = Sent(json={"handler": "{kind}"})
 _START_FORM = Sent(form={"handler": "{kind}"})
 _ENDED = "DONE_WITH_ERRORS"
+_ACCOUNT = {"row_id": ACCOUNT}
+_DEMOTED = {"email": "somebody@example.com", "role": "viewer"}
 
 DOORS: Final = [
     # Signing in and out, and what watches the process
@@ -83,10 +90,23 @@ DOORS: Final = [
     Door("POST", "/account/password", "view", 422),
     Door("POST", "/account/sign-ins/deletion", "view", 303),
     Door("POST", "/account/sign-ins/<sign_in_id>/deletion", "view", 303, parts={"sign_in_id": "x"}),
+    # Accounts
+    Door("GET", "/users", "users"),
+    Door("GET", "/users/options", "users", 404),
+    Door("GET", "/users/new", "users"),
+    Door("POST", "/users", "users", 422),
+    Door("GET", "/users/<int:row_id>", "users", parts=_ACCOUNT),
+    Door("GET", "/users/<int:row_id>/edit", "users", parts=_ACCOUNT),
+    Door("POST", "/users/<int:row_id>", "users", 303, Sent(form=_DEMOTED), parts=_ACCOUNT),
+    Door("POST", "/users/<int:row_id>/link", "users", parts=_ACCOUNT),
+    Door("GET", "/users/<int:row_id>/deletion", "users", parts=_ACCOUNT),
+    Door("POST", "/users/<int:row_id>/deletion", "users", 303, parts=_ACCOUNT),
     # Pages about jobs
     Door("GET", "/", "view", 302),
     Door("GET", "/jobs", "view"),
+    Door("GET", "/jobs/options", "view", 200, Sent(args={"column": "started_by"})),
     Door("GET", "/jobs/<int:job_id>", "view"),
+    Door("GET", "/jobs/<int:job_id>/files/<name>", "view", parts={"name": FILE}),
     Door("GET", "/jobs/new", "start"),
     Door("GET", "/jobs/new", "start", 200, Sent(args={"handler": "{kind}"})),
     Door("POST", "/jobs", "start", 303, _START_FORM),
@@ -105,6 +125,7 @@ DOORS: Final = [
     Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),
     Door("POST", "/api/v1/jobs", "start", 201, _START),
     Door("POST", "/api/create-job/", "start", 201, _START),
+    Door("POST", "/api/v1/files", "start", 201, Sent(form={"file": FILE})),
     Door("POST", "/api/v1/jobs/<int:job_id>/cancellation", "manage", 202, Sent(json={})),
     Door("POST", "/api/v1/jobs/<int:job_id>/retry", "manage", 202, Sent(json={}), _ENDED),
     Door("PATCH", "/api/v1/jobs/<int:job_id>", "edit", 200, Sent(json={"name": "Renamed"})),

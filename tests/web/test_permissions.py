@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.jobs import Engine
-from app.users.permissions import Action
+from app.jobs.store import filing
+from app.users.people import create_user, find_by_email
+from app.users.permissions import Action, Role
 from app.web.access import PUBLIC, entered_by
 from tests.visitor import Visitor
-from tests.web.doors import DOORS, NARROWED, Door
+from tests.web.doors import ACCOUNT, DOORS, FILE, NARROWED, Door
 from tests.web.jobs.api import refused
 from tests.web.jobs.conftest import engine, settings
 from tests.web.walkers import Walker, walkers
@@ -90,9 +93,20 @@ def job_for(engine: Engine, door: Door, kind: str | None, owner: int | None) -> 
     if kind is None or "job_id" not in door.rule:
         return 0
     job_id = engine.start(kind, started_by=owner, tasks=[{"state": {"sum": 7}}])
+    if FILE in door.parts.values():
+        give_file(engine, job_id)
     if door.job != "QUEUED":
         end(engine, job_id, door.job)
     return job_id
+
+
+def give_file(engine: Engine, job_id: int) -> None:
+    """Let a job have been started with a file."""
+    part = engine.shelf.begin_upload(FILE)
+    part.write(b"hello")
+    row = engine.shelf.add_upload(part, FILE, None)
+    with engine.database.writing() as connection:
+        filing.use(connection, job_id, [(row.id, FILE)], "viewer")
 
 
 def end(engine: Engine, job_id: int, status: str) -> None:
@@ -113,6 +127,7 @@ def knock(app: Flask, visitor: Visitor, door: Door, job_id: int, kind: str | Non
     return visitor.client.open(
         path_to(app, door, job_id),
         method=door.method,
+        buffered=True,
         query_string=args,
         headers={"X-CSRFToken": visitor.token()},
         **({"json": body} if body is not None else {"data": form or {}}),
@@ -125,6 +140,8 @@ def filled(value: Any, kind: str) -> Any:
         return {key: filled(each, kind) for key, each in value.items()}
     if isinstance(value, list):
         return [filled(each, kind) for each in value]
+    if value == FILE:
+        return io.BytesIO(b"hello"), FILE
     return value.replace("{kind}", kind) if isinstance(value, str) else value
 
 
@@ -135,8 +152,17 @@ def path_to(app: Flask, door: Door, job_id: int) -> str:
         each for each in rules if each.rule == door.rule and door.method in (each.methods or ())
     )
     parts = door.parts | ({"job_id": job_id} if "job_id" in rule.arguments else {})
+    if ACCOUNT in parts.values():
+        parts["row_id"] = an_account(app)
     with app.test_request_context():
         return app.url_for(rule.endpoint, **parts)
+
+
+def an_account(app: Flask) -> int:
+    """The id of an account that is nobody's who walks."""
+    database, email = app.extensions["jobdeck_database"], "somebody@example.com"
+    found = find_by_email(database, email) or create_user(database, email=email, role=Role.OPERATOR)
+    return found.id
 
 
 def is_kept_out(answer: TestResponse, door: Door, walker: Walker) -> bool:
