@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -36,7 +36,7 @@ PATIENCE: Final = 512 * 2**20
 #: How a form names a file of a job that is run again: again:<job>/<name>.
 AGAIN: Final = "again:"
 
-Answers = Mapping[str, Sequence[str]]
+Answers = Mapping[str, list[str]]
 
 
 class UploadingRequest(Request):
@@ -108,7 +108,7 @@ class Chosen:
     size: int
 
 
-def received(handler: Handler, answers: Answers) -> dict[str, Sequence[str]]:
+def received(handler: Handler, answers: Answers) -> dict[str, list[str]]:
     """The answers, with the files that came along with them kept as uploads (without a script)."""
     kept = {name: _kept(name) for name in _asked(handler)}
     return {**answers, **{name: [str(row.id)] for name, row in kept.items() if row}}
