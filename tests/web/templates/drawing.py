@@ -111,7 +111,7 @@ def index(**given: Any) -> str:
         "may_start": True,
     }
     shown = SimpleNamespace(**{**page, **given})
-    return render_template("jobs/index.html", page=shown, popup=None, create=None)
+    return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)
 
 
 def component(name: str, shown: SimpleNamespace, *rows: SimpleNamespace) -> str:
