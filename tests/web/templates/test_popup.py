@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from flask import Flask, render_template
 
 from tests.web.templates.drawing import (
     HOSTILE,
     NOW,
+    actions,
     attempt,
     component,
     job,
@@ -57,21 +60,63 @@ def test_a_popup_says_what_is_in_the_way(app: Flask) -> None:
         ),
         trouble="The database is locked.",
     )
-    assert "Waiting for 2 running tasks to end." in html
+    said = " ".join(html.split())
+    assert "Cancelling, asked by ada@example.com" in said
+    assert "Waiting for 2 running tasks to end." in said
     assert "No living worker has the handler" in html
     assert "It fell over." in html
     assert "The database is locked." in html
 
 
+def test_a_task_that_does_not_look_is_said_to_after_ten_seconds(app: Flask) -> None:
+    now, asked = datetime.now(UTC), {"is_cancelling": True, "in_progress": 1}
+    soon = popup(job=job(cancel_requested_at=now - timedelta(seconds=5), **asked))
+    late = popup(job=job(cancel_requested_at=now - timedelta(seconds=11), **asked))
+    sentence = "This task does not look whether it is cancelled, and cannot be interrupted."
+    assert re.search(rf"data-after=[^ >]+ hidden>{sentence}", soon)
+    assert re.search(rf"data-after=[^ >]+>{sentence}", late)
+
+
+def test_a_closing_step_is_told_of(app: Flask) -> None:
+    assert "The closing step of <code>backup</code> runs." in popup(job=job(finishing=True))
+    cancelling = job(finishing=True, is_cancelling=True, cancel_requested_at=NOW)
+    assert "Waiting for its closing step to end." in popup(job=cancelling)
+
+
 def test_a_failed_task_shows_its_newest_traceback_unfolded(app: Flask) -> None:
     newest, older = attempt(number=2, traceback="newest trace"), attempt(traceback="older trace")
     opened = task(status="FAILED", error="ValueError", attempts=[newest, older], crashes=1)
-    html = render_template("jobs/_task.html", job=job(), task=opened)
+    html = task_of(job(), opened)
     first, second = re.findall(r"<details[^>]*>", html)
     assert " open" in first
     assert " open" not in second
     assert html.index("newest trace") < html.index("older trace")
     assert "Its worker died 1 time" in html
+
+
+def task_of(shown: SimpleNamespace, opened: SimpleNamespace) -> str:
+    return render_template("jobs/_task.html", job=shown, task=opened, actions=actions(shown))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("CANCELLED", "It was cancelled before it began."),
+        ("SKIPPED", "It is to be skipped."),
+        ("SCHEDULED", "It has not been tried yet."),
+    ],
+)
+def test_a_task_without_attempts_says_why(app: Flask, status: str, said: str) -> None:
+    opened = task(status=status, attempt=0, is_final=status != "SCHEDULED")
+    assert said in task_of(job(), opened)
+
+
+@pytest.mark.parametrize("status", ["DONE", "FAILED", "CRASHED", "CANCELLED", "IN_PROGRESS"])
+def test_an_attempt_of_each_kind_is_shown(app: Flask, status: str) -> None:
+    tried = attempt(status=status, error=None, traceback=None)
+    html = task_of(job(), task(attempts=[tried]))
+    assert f'data-status="{status}"' in html
+    assert "Attempt 1" in html
 
 
 def test_a_job_without_tasks_says_so(app: Flask) -> None:

@@ -1,0 +1,101 @@
+"""What a person is offered to do with a job: always everything, with the reason why not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.users.permissions import Role
+from app.web.offers import Action, offered
+from tests.web.templates.drawing import job
+
+ORDER = ["cancel", "retry", "again", "rename", "delete"]
+ENDED = {"status": "DONE_WITH_ERRORS", "is_final": True, "done": 4, "failed": 2, "unfinished": 2}
+
+
+def offers(
+    role: Role = Role.SUPERADMIN, /, roles: dict[str, str] | None = None, **given: Any
+) -> dict[str, Action]:
+    """The actions by name."""
+    is_installed = given.pop("is_installed", True)
+    person = SimpleNamespace(role=role)
+    found = offered(person, job(**given), roles or {}, is_installed=is_installed)
+    assert [each.name for each in found] == ORDER
+    return {each.name: each for each in found}
+
+
+def reasons(found: dict[str, Action]) -> dict[str, str]:
+    """The reasons of what is not possible."""
+    return {name: each.reason for name, each in found.items() if each.reason}
+
+
+def test_a_running_job_may_be_cancelled_and_run_again() -> None:
+    waits = "once the job has ended"
+    assert reasons(offers()) == {"retry": waits, "delete": waits}
+
+
+def test_a_job_that_ended_may_be_retried_and_deleted() -> None:
+    assert reasons(offers(**ENDED)) == {"cancel": "the job has ended"}
+
+
+def test_a_cancel_that_was_asked_for_is_not_asked_for_again() -> None:
+    assert offers(is_cancelling=True)["cancel"].reason == "it is asked for already"
+
+
+def test_a_job_whose_handler_is_gone_cannot_run_again() -> None:
+    assert reasons(offers(is_installed=False, **ENDED))["again"] == (
+        "its handler is not installed here"
+    )
+
+
+def test_a_job_of_which_nothing_ran_cannot_be_retried() -> None:
+    nothing = {"status": "DONE", "is_final": True, "skipped": 4}
+    assert offers(**nothing)["retry"].reason == "no task of it has run"
+
+
+def test_a_viewer_is_offered_nothing_and_told_who_is() -> None:
+    some, few = "only for operators and superadmins", "only for superadmins"
+    found = reasons(offers(Role.VIEWER, **ENDED))
+    assert found == {"cancel": some, "retry": some, "again": some, "rename": few, "delete": few}
+
+
+def test_an_operator_may_neither_rename_nor_delete() -> None:
+    found = reasons(offers(Role.OPERATOR, **ENDED))
+    assert {name for name, said in found.items() if said == "only for superadmins"} == {
+        "rename",
+        "delete",
+    }
+
+
+def test_a_handler_may_keep_its_jobs_for_few() -> None:
+    found = reasons(offers(Role.OPERATOR, {"manage": "superadmin"}))
+    assert found["cancel"] == "only for superadmins"
+    assert "again" not in found
+
+
+@pytest.mark.parametrize(
+    ("counts", "choices"),
+    [
+        ({"done": 4, "failed": 2}, [("failed", "Retry 2 failed"), ("all", "Retry all 6 tasks")]),
+        ({"done": 1200}, [("all", "Retry all 1,200 tasks")]),
+        ({"cancelled": 3}, [("unfinished", "Retry 3 cancelled")]),
+        (
+            {"done": 1, "failed": 2, "cancelled": 3},
+            [
+                ("failed", "Retry 2 failed"),
+                ("unfinished", "Retry 5 unfinished"),
+                ("all", "Retry all 6 tasks"),
+            ],
+        ),
+    ],
+)
+def test_the_most_useful_retry_comes_first(
+    counts: dict[str, int], choices: list[tuple[str, str]]
+) -> None:
+    unfinished = counts.get("failed", 0) + counts.get("cancelled", 0)
+    retry = offers(status="DONE", is_final=True, unfinished=unfinished, **counts)["retry"]
+    assert [(each.tasks, each.label) for each in retry.choices] == choices
+    assert retry.label == choices[0][1]
+    assert [each.asks for each in retry.choices] == [tasks == "all" for tasks, _ in choices]
