@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from app.db import Database
-from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost
+from app.jobs.errors import AddingInterrupted, JobCancelling, JobEnded, TaskLost
 from app.jobs.store import adding, reading
 from app.jobs.store.adding import Added, Adder
-from app.jobs.store.creating import CHUNK, NewTask, chunks_of
+from app.jobs.store.creating import NewTask, chunks_of
 from app.jobs.values import encode_object
 
 #: Who has to wait for another one's many tasks asks so often whether they are there.
@@ -53,36 +53,61 @@ def add_tasks(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> lis
 
 def add_many(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
     """Add tasks in chunks that appear together; None: it is somebody else's turn, or too late."""
-    added = adding.add_hidden(database, adder, tasks)
-    if added is None:
-        return None
+    try:
+        added = adding.add_hidden(database, adder, tasks)
+        if added:
+            _show(database, adder, added)
+    except AddingInterrupted:
+        _demand_that_it_may(database, adder)
+        raise
+    return added
+
+
+def _show(database: Database, adder: Adder, added: Added) -> None:
     with database.writing() as connection:
         if adding.show(connection, adder, added):
-            return added
+            return
     adding.remove_hidden(database, adder.job_id, added.until)
-    _demand_that_it_may(database, adder)
     raise AddingInterrupted
 
 
 def add_with(
     database: Database, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
 ) -> Done:
-    """Add tasks and do `then` in one transaction; a job that takes none any more gets none."""
-    hidden = _hide(database, adder, tasks) if len(tasks) > CHUNK else None
-    few = tasks if len(tasks) <= CHUNK else ()
+    """Add tasks and do `then` in one transaction; a job that takes none any more gets none.
+
+    Raises AddingInterrupted when it took too long; then nothing was done, and it may be repeated.
+    """
+    chunks = chunks_of(tasks)
+    few = next(chunks, [])
+    if next(chunks, None):
+        return _add_many_with(database, adder, tasks, then)
     while True:
         with database.writing() as connection:
-            shown = hidden is not None and adding.show(connection, adder, hidden)
             if (
                 not few
                 or adding.add_few(connection, adder, few)
                 or not adding.may_add(connection, adder)
             ):
-                done = then(connection)
-                break
+                return then(connection)
         threading.Event().wait(TURN_SECONDS)
-    if hidden and not shown:
-        adding.remove_hidden(database, adder.job_id, hidden.until)
+
+
+def _add_many_with(
+    database: Database, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
+) -> Done:
+    hidden = _hide(database, adder, tasks)
+    is_shown = False
+    try:
+        with database.writing() as connection:
+            shown = hidden is not None and adding.show(connection, adder, hidden)
+            if not shown and adding.may_add(connection, adder):
+                raise AddingInterrupted  # they were taken for a dead one's, and removed
+            done = then(connection)
+        is_shown = shown
+    finally:
+        if hidden and not is_shown:
+            adding.remove_hidden(database, adder.job_id, hidden.until)
     return done
 
 
@@ -117,7 +142,7 @@ def _demand_that_it_may(database: Database, adder: Adder) -> None:
         job = reading.job(connection, adder.job_id)
         is_lost = adding.is_lost(connection, adder)
     if job.is_cancelling:
-        raise JobEnded(adder.job_id, "it is being cancelled", "extended")
+        raise JobCancelling(adder.job_id, "extended")
     if job.is_final:
         raise JobEnded(adder.job_id, job.status, "extended")
     if is_lost:

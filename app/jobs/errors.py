@@ -13,6 +13,15 @@ class JobsError(Exception):
         return str(self.args[0])
 
 
+def sentence_of(error: BaseException) -> str:
+    """What an exception says, with its kind; also of one that fails to say anything."""
+    try:
+        said = str(error).strip()
+    except Exception:  # noqa: BLE001 - whatever its author wrote
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 class UnknownHandler(JobsError):
     """No handler has this name."""
 
@@ -46,6 +55,13 @@ class JobEnded(JobsError):
         super().__init__(f"Job {job_id} has ended already ({status}); it cannot be {wanted}.")
 
 
+class JobCancelling(JobEnded):
+    """The job is being cancelled."""
+
+    def __init__(self, job_id: int, wanted: str) -> None:
+        JobsError.__init__(self, f"Job {job_id} is being cancelled; it cannot be {wanted}.")
+
+
 class JobNotEnded(JobsError):
     """The job has not ended yet."""
 
@@ -60,7 +76,11 @@ class NothingToRetry(JobsError):
     """None of the job's tasks is such that it could be tried again."""
 
     def __init__(self, job_id: int, choice: str) -> None:
-        tasks = {"failed": "failed", "unfinished": "failed or was cancelled"}
+        tasks = {
+            "failed": "failed",
+            "unfinished": "failed or was cancelled",
+            "chosen": "was chosen",
+        }
         said = tasks.get(choice, "has run")
         super().__init__(f"No task of job {job_id} {said}, so there is nothing to try again.")
 

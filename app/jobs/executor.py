@@ -7,14 +7,14 @@ import logging
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from weakref import WeakValueDictionary
 
 from app.jobs.context import Add, Call, JobFacts, Task
-from app.jobs.errors import JobsError, TaskCancelled
+from app.jobs.errors import JobsError, TaskCancelled, sentence_of
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal
@@ -119,16 +119,8 @@ def _fail(outcome: TaskWrites, error: BaseException, secrets: Sequence[str]) -> 
     while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
     outcome.status = TaskStatus.FAILED
-    outcome.error = storable_text(mask_text(_sentence(error), secrets))
+    outcome.error = storable_text(mask_text(sentence_of(error), secrets))
     outcome.traceback = storable_text(mask_text("".join(_format(error, frames)), secrets))
-
-
-def _sentence(error: BaseException) -> str:
-    try:
-        said = str(error).strip()
-    except Exception:
-        said = ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
@@ -178,12 +170,13 @@ class Pool:
             self._waiting[work] = call
             self._queue.put(work)
 
-    def cancel(self, job_ids: Iterable[int]) -> None:
-        """Tell the tasks of these jobs that run here that their job was cancelled."""
+    def cancel(self, job_ids: Collection[int]) -> list[Work | Step]:
+        """Tell what runs of these jobs that they were cancelled; take back what has not begun."""
         for job_id in job_ids:
             call = self._calls.get(job_id)
             if call is not None and not call.cancelled:
                 call.cancel()
+        return self._take([each for each in list(self._waiting) if each.job_id in job_ids])
 
     @property
     def waiting(self) -> int:
@@ -197,7 +190,10 @@ class Pool:
 
     def take_back(self) -> list[Work | Step]:
         """Take back what no thread has begun."""
-        taken = [each for each in list(self._waiting) if self._waiting.pop(each, None) is not None]
+        return self._take(list(self._waiting))
+
+    def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
+        taken = [each for each in some if self._waiting.pop(each, None) is not None]
         self._in_hand.difference_update(taken)
         self._one_ended.set()  # who waits for the end of all may be waiting for these
         return taken

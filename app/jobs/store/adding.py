@@ -61,8 +61,9 @@ OWNED = text("""
       AND worker_id = :worker_id AND status = 'IN_PROGRESS'
 """)
 RESERVE = text("UPDATE job SET adding_until = :until WHERE id = :job_id")
-GO_ON = text("""
-    UPDATE job SET adding_until = :until WHERE id = :job_id AND adding_until = :before
+GO_ON = text(f"""
+    UPDATE job SET adding_until = :until
+    WHERE id = :job_id AND adding_until = :before AND {MAY_ADD}
 """)
 SHOW = text(f"""
     UPDATE job SET end_index = :end, total = total + :count, skipped = skipped + :skipped,
@@ -70,10 +71,6 @@ SHOW = text(f"""
                    version = version + 1
     WHERE id = :job_id AND {MAY_ADD}
       AND (adding_until = :until OR (:until IS NULL AND adding_until IS NULL))
-""")
-MARK_NEW = text("""
-    UPDATE task SET version = (SELECT version FROM job WHERE id = :job_id)
-    WHERE job_id = :job_id AND idx >= :first AND idx < :end
 """)
 
 
@@ -119,14 +116,9 @@ def is_lost(connection: Connection, adder: Adder) -> bool:
 
 def show(connection: Connection, adder: Adder, added: Added) -> bool:
     """Let written tasks be part of their job; False: it has ended, or they were removed."""
-    end = added.first + added.count
-    values = _of(adder) | {"first": added.first, "end": end, "until": added.until}
+    values = _of(adder) | {"end": added.first + added.count, "until": added.until}
     values |= {"count": added.count, "skipped": added.skipped}
-    if not connection.execute(SHOW, values).rowcount:
-        return False
-    # Who watches asks for what is newer than the version that it has seen.
-    connection.execute(MARK_NEW, values)
-    return True
+    return bool(connection.execute(SHOW, values).rowcount)
 
 
 HIDDEN = text("""
@@ -205,7 +197,7 @@ def _of(adder: Adder) -> dict[str, object]:
 def _write(database: Database, adder: Adder, added: Added, chunk: Sequence[NewTask]) -> Added:
     until = _until()
     with database.writing() as connection:
-        values = {"job_id": adder.job_id, "until": until, "before": added.until}
+        values = _of(adder) | {"until": until, "before": added.until}
         if not connection.execute(GO_ON, values).rowcount:
             raise AddingInterrupted
         insert_chunk(connection, adder.job_id, added.first + added.count, chunk)

@@ -41,6 +41,9 @@ def _task_values(row: Row[*tuple[Any, ...]], secrets: Secrets) -> dict[str, Any]
 
 _JSON = {"state", "result"}
 
+#: More than any task's index.
+NO_INDEX = 2**31 - 1
+
 
 def _visible(job_id: int) -> ColumnElement[bool]:
     """The tasks of a job, without those that are still being added."""
@@ -63,10 +66,12 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
     first: int = 0,
     before: int | None = None,
     newer_than: int = -1,
+    unseen_from: int = NO_INDEX,
 ) -> list[TaskRow]:
     """Return tasks of a job by index: from `first` on, or the last ones below `before`.
 
-    `newer_than`: only those that changed after that version of the job.
+    `newer_than`: only those that changed after that version of the job, or joined it since: then
+    `unseen_from` is the `end_index` that it had.
     """
     wanted = select(*_TASK).where(_visible(job_id), models.Task.idx >= first)
     if status:
@@ -74,7 +79,8 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
     if but_status:
         wanted = wanted.where(models.Task.status != but_status)
     if newer_than >= 0:
-        wanted = wanted.where(models.Task.version > newer_than)
+        changed = models.Task.version > newer_than
+        wanted = wanted.where(changed | (models.Task.idx >= unseen_from))
     if before is not None:
         wanted = wanted.where(models.Task.idx < before).order_by(models.Task.idx.desc())
     else:
@@ -111,10 +117,6 @@ def tasks_failed_first(
         first = after[1] + 1 if after and not after[0] else 0
         others = tasks(connection, job_id, limit=left, but_status="FAILED", first=first)
     return failed + others
-
-
-#: More than any task's index.
-NO_INDEX = 2**31 - 1
 
 
 TASK_FIELDS = {column.name: column for column in _TASK} | {"attempts": models.Task.attempt}

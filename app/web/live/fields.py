@@ -11,7 +11,7 @@ from typing import Any
 
 from app.jobs import Engine
 from app.users.permissions import HasRole
-from app.web.live.topics import Address, Message, Window
+from app.web.live.topics import Address, Message, Seen, Window
 from app.web.pages import job_for
 
 _NOTHING = object()
@@ -47,7 +47,7 @@ class TaskField:
         self._job_id = address.job_id
         self._field = address.field
         self._window = Window.of(address)
-        self._version = -1
+        self._seen = Seen()
         self._shown: dict[int, int] = {}
 
     def concerns(self, job_ids: Collection[int]) -> bool:
@@ -58,12 +58,12 @@ class TaskField:
         """The values of the tasks that have the field at first, then those that changed."""
         job = job_for(self._engine, person, self._job_id)
         messages = []
-        for rows in self._window.changed(self._engine, job, self._version):
+        for rows in self._window.changed(self._engine, job, self._seen):
             told = [(row.index, row.state.get(self._field, _NOTHING)) for row in rows]
             if data := [self._message(*each) for each in told if self._is_new(*each)]:
                 messages.append({"data": data})
         # The job's, read before its tasks: one that changed while others were read is told again.
-        self._version = job.version
+        self._seen = Seen(job.version, job.end_index)
         return messages
 
     def _is_new(self, index: int, value: Any) -> bool:

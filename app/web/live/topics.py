@@ -96,7 +96,7 @@ class TaskUpdates:
         self._engine = engine
         self._job_id = address.job_id
         self._window = Window.of(address)
-        self._version = -1
+        self._seen = Seen()
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
@@ -105,11 +105,19 @@ class TaskUpdates:
     def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
         job = job_for(self._engine, person, self._job_id)
-        parts = self._window.changed(self._engine, job, self._version)
+        parts = self._window.changed(self._engine, job, self._seen)
         messages = [{"data": [task_message(row) for row in rows]} for rows in parts if rows]
         # The job's, read before its tasks: one that changed while others were read is told again.
-        self._version = job.version
+        self._seen = Seen(job.version, job.end_index)
         return messages
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a job was when its tasks were looked at last: its version, and its first free index."""
+
+    version: int = -1
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +134,13 @@ class Window:
         first = whole(address.query.get("from")) or 0
         return cls(first, min(WINDOW if limit is None else limit, WINDOW))
 
-    def changed(self, engine: Engine, job: JobRow, since: int) -> Iterator[list[TaskRow]]:
-        """The tasks that changed after this version of the job, in parts of bounded size."""
-        end = min(self.first + self.limit, job.total)
+    def changed(self, engine: Engine, job: JobRow, since: Seen) -> Iterator[list[TaskRow]]:
+        """The tasks that changed or joined the job since, in parts of bounded size."""
+        end = min(self.first + self.limit, job.end_index)
         for first in range(self.first, end, ROWS):
             before = min(first + ROWS, end)
-            yield engine.tasks(job.id, first=first, before=before, limit=ROWS, newer_than=since)
+            seen = {"newer_than": since.version, "unseen_from": since.end}
+            yield engine.tasks(job.id, first=first, before=before, limit=ROWS, **seen)
 
 
 def job_message(row: JobRow) -> Message:
