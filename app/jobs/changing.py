@@ -56,15 +56,15 @@ class Changing:
         anything else. Asking again changes nothing. Raises JobNotFound, JobEnded.
         """
         with self.database.writing() as connection:
-            is_new = ending.ask_to_cancel(connection, job_id, id_of(by))
+            if not ending.ask_to_cancel(connection, job_id, id_of(by)):
+                job = reading.job(connection, job_id)
+                if job.is_final and job.status != JobStatus.CANCELLED:
+                    raise JobEnded(job_id, job.status)
             more = ending.cancel_chunk(connection, job_id)
         self.bus.announce([job_id])
         if more:
             self._work_off("cancel", job_id)
-        job = self._job(job_id)
-        if not is_new and job.is_final and job.status != JobStatus.CANCELLED:
-            raise JobEnded(job_id, job.status)
-        return job
+        return self._job(job_id)
 
     def retry(
         self, job_id: int, tasks: str | Sequence[int] = "failed", by: HasId | int | None = None
@@ -133,7 +133,7 @@ class Changing:
             raise NothingToRetry(job.id, "chosen")
 
     def _work_off(self, what: str, job_id: int) -> None:
-        left = ending.LeftBehind(what, job_id, "")
+        left = ending.LeftBehind(what, job_id)
         housekeeping.work_off(lambda: housekeeping.go_on(self.database, left))
         self.bus.announce([job_id])
 

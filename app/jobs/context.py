@@ -183,7 +183,7 @@ class Job:
         except BaseException:
             if task_fields:
                 with suppress(JobsError):
-                    self._task.set_state_fields()  # what waits to be stored is without them again
+                    self._task.keep({})  # what waits to be stored is without them again
             journal.give_up(self._task.writes())
             raise
 
@@ -332,7 +332,11 @@ class Task:
         """Set several fields of the state, all or none of them."""
         refuse_inside_of_a_change()
         self.hear()
-        with self.setting({**(fields or {}), **more}) as state:
+        self.keep({**(fields or {}), **more})
+
+    def keep(self, fields: dict[str, Any]) -> None:
+        """Set fields of the state, also after a cancel that is not heard yet (for the core)."""
+        with self.setting(fields) as state:
             self._hand_over(state=state)
 
     @contextmanager

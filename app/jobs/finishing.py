@@ -12,16 +12,17 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.context import Call, Change, JobFacts, StartedBy, apply
-from app.jobs.errors import TaskLost
+from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
 from app.jobs.registry import Callback, Handler
 from app.jobs.store import ending, reading, recording
 from app.jobs.store.adding import Adder
@@ -33,8 +34,20 @@ from app.jobs.values import decode, mask_text, storable_text
 
 log = logging.getLogger(__name__)
 
-#: While the database cannot be written, what a callback has come to is tried again so often.
+#: While the database cannot be written, what a callback has to say is tried again so often.
 RETRY_SECONDS = 0.25
+
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What finish steps need of the engine; a value may take `limit` bytes."""
+
+    database: Database
+    announce: Callable[[Collection[int]], None]
+    limit: int
+    within: Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,15 +69,22 @@ class Step:
         """What the worker's mark says while this runs: below 0, where tasks have none."""
         return -self.claim.job_id
 
+    def end(self, error: str | None = None) -> ending.StepEnd:
+        """What it has come to."""
+        return ending.StepEnd(
+            job_id=self.job_id, worker_id=self.worker_id, run=self.claim.run, error=error,
+            is_owed=self.handler.all_tasks_done is not None,
+        )  # fmt: skip
+
 
 class FinishingJob:
-    """The job as its callbacks see it: all its tasks have ended."""
+    """The job as its callbacks see it: all its tasks have ended. `is_over`: it has ended, too."""
 
-    def __init__(self, database: Database, step: Step, call: Call, limit: int) -> None:
-        self._database = database
+    def __init__(self, parts: Parts, step: Step, call: Call, *, is_over: bool) -> None:
+        self._parts = parts
         self._step = step
         self._call = call
-        self._limit = limit
+        self._is_over = is_over
         self._added: list[NewTask] = []
 
     @property
@@ -90,13 +110,16 @@ class FinishingJob:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many tasks ended how: total, done, failed, cancelled, skipped."""
-        with self._database.reading() as connection:
+        with self._parts.database.reading() as connection:
             return reading.job(connection, self.id).counts
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody cancelled the job meanwhile: end soon."""
-        return self._call.cancelled
+        if self._call.cancelled:
+            return True
+        with self._parts.database.reading() as connection:
+            return ending.is_cancelled(connection, self.id)
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -115,21 +138,21 @@ class FinishingJob:
         """Change the job's state by what it is just now; return the new one, once durable (A9)."""
         while True:
             seen = self._stored()
-            newer, text = apply(change, seen.state, self._limit)
-            moved = JobState(self.id, seen.base, text)
-            with self._database.writing_once() as connection:
-                if recording.move_job_state(connection, moved, self._step.worker_id):
-                    return newer
-                if not ending.owns_step(connection, self._step_of()):
-                    raise TaskLost
+            newer, text = apply(change, seen.state, self._parts.limit)
+            move = partial(self._move, JobState(self.id, seen.base, text))
+            if patiently(self._call, move, OperationalError):
+                self._parts.announce([self.id])
+                return newer
 
     def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> None:
         """Let the job go on with these tasks, `{"state": {...}}`, when the callback returns.
 
         They are stored together with the end of the callback: one that crashes adds none, and
-        adds them when it is repeated.
+        adds them when it is repeated. Raises JobEnded in `on_all_tasks_done`.
         """
-        self._added += new_tasks(tasks, self._limit)
+        if self._is_over:
+            raise JobEnded(self.id, "all its tasks are done", "extended")
+        self._added += new_tasks(tasks, self._parts.limit)
 
     @property
     def added(self) -> list[NewTask]:
@@ -137,105 +160,99 @@ class FinishingJob:
         return self._added
 
     def _stored(self) -> JobState:
-        with self._database.reading() as connection:
+        with self._parts.database.reading() as connection:
             return recording.job_state(connection, self.id)
 
-    def _step_of(self) -> ending.Step:
-        return ending.Step(job_id=self.id, worker_id=self._step.worker_id)
+    def _move(self, newer: JobState) -> bool:
+        fence = (self._step.worker_id, self._step.claim.run)
+        with self._parts.database.writing_once() as connection:
+            if recording.move_job_state(connection, newer, fence):
+                return True
+            if not ending.owns_step(connection, self._step.end()):
+                raise TaskLost
+            return False
+
+
+def patiently(call: Call, write: Callable[[], Written], *passing: type[Exception]) -> Written:
+    """Write, again and again while that fails in a way that passes; TaskLost: it is others' now."""
+    while not call.lost:
+        try:
+            return write()
+        except passing as error:
+            log.warning("What a callback has to say cannot be written yet: %s", error)
+            threading.Event().wait(RETRY_SECONDS)
+    raise TaskLost
 
 
 class Finisher:
     """Does finish steps: calls what is due, and records what has come of it."""
 
-    def __init__(
-        self,
-        database: Database,
-        announce: Callable[[Collection[int]], None],
-        *,
-        limit: int,
-        within: Callable[[], AbstractContextManager[object]],
-    ) -> None:
-        self._database = database
-        self._announce = announce
-        self._limit = limit
-        self._within = within
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def finish(self, step: Step, call: Call) -> None:
-        """Do what of a finish step is due; never raises for what a callback does."""
-        if step.claim.stage == "before" and not self._before(step, call):
-            return
-        job = FinishingJob(self._database, step, call, self._limit)
-        error = self._called(step, "on_all_tasks_done", step.handler.all_tasks_done, job)
-        self._record(step, call, lambda: self._let_go(step, error))
+        """Do what of a finish step is due; never raises for what a callback does.
+
+        When the step is lost to others, what it has come to is not recorded: they repeat it.
+        """
+        with contextlib.suppress(TaskLost):
+            if step.claim.stage == "before" and not self._before(step, call):
+                return
+            self._after(step, call)
 
     def _before(self, step: Step, call: Call) -> bool:
         """Call `before_job_finish`, and record its end; tell whether `on_all_tasks_done` is due."""
-        job = FinishingJob(self._database, step, call, self._limit)
-        rounds = step.claim.rounds + 1
-        error = self._called(step, "before_job_finish", step.handler.finish_hook, job, rounds)
-        is_due = False
+        job = FinishingJob(self._parts, step, call, is_over=False)
+        error = None
+        if step.handler.finish_hook and not job.cancelled:
+            hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
+            error = self._called(step, "before_job_finish", hook)
+        tasks = [] if error else job.added
+        return self._record(step, call, lambda: self._end(step.end(error), tasks))
 
-        def end() -> None:
-            nonlocal is_due
-            is_due = self._end(step, error, [] if error else job.added)
+    def _after(self, step: Step, call: Call) -> None:
+        error = None
+        if step.handler.all_tasks_done:
+            job = FinishingJob(self._parts, step, call, is_over=True)
+            hook = partial(step.handler.all_tasks_done, job)
+            error = self._called(step, "on_all_tasks_done", hook)
+        self._record(step, call, lambda: self._let_go(step.end(error)))
 
-        return self._record(step, call, end) and is_due
-
-    def _called(self, step: Step, name: str, callback: Callback | None, *given: Any) -> str | None:
+    def _called(self, step: Step, name: str, hook: Callback) -> str | None:
         """Call a callback; return what went wrong, as a sentence."""
-        if callback is None:
-            return None
-        if step.claim.crashes >= MOST_CRASHES:
+        is_claimed_for = (step.claim.stage == "before") == (name == "before_job_finish")
+        if is_claimed_for and step.claim.crashes >= MOST_CRASHES:
             return (
                 f"{name} is not called again: its worker process died {step.claim.crashes} times "
                 "while it ran."
             )
         try:
-            with self._within():
-                callback(*given)
+            with self._parts.within():
+                hook()
         except BaseException as error:  # noqa: BLE001 - as for tasks: whatever it raises
             return self._told(step, name, error)
         return None
 
     def _told(self, step: Step, name: str, error: BaseException) -> str:
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-        said = f"{name} failed: {type(error).__name__}: {error}{place}"
+        *_, last = traceback.extract_tb(error.__traceback__)
+        said = f"{name} failed: {sentence_of(error)} ({last.filename}, line {last.lineno})"
         said = storable_text(mask_text(said, step.facts.secrets))
         log.error("Job %s: %s", step.job_id, said)
         return said
 
-    def _end(self, step: Step, error: str | None, tasks: list[NewTask]) -> bool:
-        ended = ending.Step(
-            job_id=step.job_id,
-            worker_id=step.worker_id,
-            error=error,
-            is_owed=step.handler.all_tasks_done is not None,
-        )
-
-        def end(connection: Connection) -> bool:
-            if not ending.owns_step(connection, ended):
+    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> bool:
+        def end_if_owned(connection: Connection) -> bool:
+            if not ending.owns_step(connection, end):
                 raise TaskLost  # and nothing is added
-            return ending.end_step(connection, ended)
+            return ending.end_step(connection, end)
 
-        with contextlib.suppress(TaskLost):
-            return add_with(self._database, Adder(job_id=step.job_id), tasks, end)
-        return False
+        return add_with(self._parts.database, Adder(job_id=end.job_id), tasks, end_if_owned)
 
-    def _let_go(self, step: Step, error: str | None) -> None:
-        over = ending.Step(job_id=step.job_id, worker_id=step.worker_id, error=error)
-        with self._database.writing() as connection:
-            ending.let_go(connection, over)
+    def _let_go(self, end: ending.StepEnd) -> None:
+        with self._parts.database.writing() as connection:
+            ending.let_go(connection, end)
 
-    def _record(self, step: Step, call: Call, write: Callable[[], None]) -> bool:
-        """Write what has come of it, again and again; False: it belongs to others now."""
-        while not call.lost:
-            try:
-                write()
-            except DBAPIError as error:
-                log.warning("The end of job %s cannot be written yet: %s", step.job_id, error.orig)
-                threading.Event().wait(RETRY_SECONDS)
-            else:
-                self._announce([step.job_id])
-                return True
-        return False
+    def _record(self, step: Step, call: Call, write: Callable[[], Written]) -> Written:
+        written = patiently(call, write, DBAPIError, AddingInterrupted)
+        self._parts.announce([step.job_id])
+        return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from app.db import Database
 from app.jobs import adding
@@ -50,15 +50,17 @@ class Housekeeper:
         worker: Worker,
         shelf: Shelf,
         announce: Callable[[Collection[int]], None],
+        handlers: Sequence[str],
     ) -> None:
         self._database = database
         self._worker = worker
         self._shelf = shelf
         self._announce = announce
+        self._handlers = handlers
         self._search = Every(SEARCH_SECONDS)
         self._clean = Every(CLEAN_SECONDS)
-        #: Jobs that have ended, but for a last callback whose worker is gone: (id, handler).
-        self.owed: list[tuple[int, str]] = []
+        #: Jobs that have ended, but for a last callback whose worker is gone.
+        self.owed: list[LeftBehind] = []
 
     def keep(self) -> bool:
         """Do what is due; tell whether there may be something to claim now."""
@@ -74,8 +76,8 @@ class Housekeeper:
 
     def _go_on_with_what_is_left(self) -> None:
         with self._database.reading() as connection:
-            left = ending.left_behind(connection)
-        self.owed = [(each.job_id, each.handler) for each in left if each.what == "finish"]
+            left = ending.left_behind(connection, self._handlers)
+        self.owed = [each for each in left if each.what == "finish"]
         if [each for each in left if go_on(self._database, each)]:
             self._search.again()
         self._announce({each.job_id for each in left})

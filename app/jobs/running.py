@@ -18,7 +18,7 @@ from app.jobs.adding import add_tasks, new_tasks
 from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
 from app.jobs.files import Shelf
-from app.jobs.finishing import Finisher
+from app.jobs.finishing import Finisher, Parts
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
@@ -73,7 +73,9 @@ class Running:
     def _make_executor(
         self, limit: int, within: Callable[[], AbstractContextManager[object]]
     ) -> Executor:
-        finisher = Finisher(self._database, self._bus.announce, limit=limit, within=within)
+        finisher = Finisher(
+            Parts(database=self._database, announce=self._bus.announce, limit=limit, within=within)
+        )
 
         def add(writes: TaskWrites, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
             adder = Adder(job_id=writes.job_id, task_id=writes.task_id, worker_id=writes.worker_id)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -17,11 +18,12 @@ from app.jobs.context import JobFacts
 from app.jobs.executor import Pool, Work
 from app.jobs.files import Shelf
 from app.jobs.finishing import Step
-from app.jobs.housekeeping import Every, Housekeeper
+from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
 from app.jobs.store import claiming, reading
-from app.jobs.store.claiming import Candidate, Order
+from app.jobs.store.claiming import SUSPECT_CRASHES, Candidate, Order
+from app.jobs.store.ending import LeftBehind
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Rhythm:
 
 
 Claimed = claiming.Claim | claiming.StepClaim
+Wanted = TypeVar("Wanted")
 
 
 class Scheduler:
@@ -74,7 +77,7 @@ class Scheduler:
         self._names = [handler.name for handler in registry]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
-        self._housekeeper = Housekeeper(database, worker, shelf, announce)
+        self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._owes_a_look = True
@@ -88,6 +91,8 @@ class Scheduler:
         self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
+        # What of cancelled jobs had not begun, until it is handed back.
+        self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
 
@@ -184,16 +189,18 @@ class Scheduler:
     def _plan(self, room: int) -> Order:
         with self._database.reading() as connection:
             running = claiming.running_jobs(connection, self._names)
-            self._pool.cancel(job.id for job in running if job.is_cancelling)
+            self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
             if self._must_be_alone():
                 return Order(finish=finish)
             if self._suspects:
                 suspect = claiming.suspect_task(connection, self._names)
                 if suspect is not None:
-                    return Order(finish=finish, tasks=self._alone(suspect))
+                    return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
                 self._suspects = False
-            steps = self._steps(running)
+            steps, suspects = self._steps(running)
+            if suspects:
+                return Order(finish=finish, steps=self._alone(suspects[:1]))
             if not room:
                 return Order(finish=finish, steps=steps)
             starts = self._starts(connection, room)
@@ -206,11 +213,26 @@ class Scheduler:
         """Whether a job has callbacks that are called at its end: not after a cancel."""
         return not job.is_cancelling and self._registry[job.handler].has_callbacks
 
-    def _steps(self, running: Sequence[Candidate]) -> list[int]:
-        """The finish steps that are due: of jobs that are complete, and those that others owed."""
-        owed = [job_id for job_id, handler in self._housekeeper.owed if handler in self._registry]
+    def _steps(self, running: Sequence[Candidate]) -> tuple[list[int], list[int]]:
+        """The finish steps that are due, and those of them that must be done alone.
+
+        They are of jobs that are complete, and of ended ones whose last callback is owed.
+        """
+        due = {each.job_id: each.crashes for each in self._housekeeper.owed}
+        due |= {job.id: job.crashes for job in running if job.is_complete and self._calls(job)}
         self._housekeeper.owed = []
-        return [*owed, *(job.id for job in running if job.is_complete and self._calls(job))]
+        return list(due), [id_ for id_, crashes in due.items() if crashes >= SUSPECT_CRASHES]
+
+    def _cancel(self, job_ids: Collection[int]) -> None:
+        """Tell what runs of these jobs to stop; what waits here for a thread never begins."""
+        if job_ids:
+            self._taken_back += self._pool.cancel(job_ids)
+        if self._taken_back:
+            hand_back(self._database, self._worker, self._taken_back)
+            taken_back, self._taken_back = self._taken_back, []
+            for job_id in {work.job_id for work in taken_back}:
+                go_on(self._database, LeftBehind("cancel", job_id))
+            self._announce(job_ids)
 
     def _must_be_alone(self) -> bool:
         if self._runs_alone and not self._pool.load:
@@ -218,12 +240,12 @@ class Scheduler:
             self._suspects = True
         return self._runs_alone
 
-    def _alone(self, suspect: int) -> Sequence[tuple[int, int]]:
-        """Claim a task that kills its workers only when nothing else would die with it."""
+    def _alone(self, suspect: Sequence[Wanted]) -> Sequence[Wanted]:
+        """Claim what kills its workers only when nothing else would die with it."""
         if self._pool.load:
             return ()
         self._runs_alone = True
-        return ((suspect, 1),)
+        return suspect
 
     def _starts(self, connection: Connection, room: int) -> list[Candidate]:
         free = {slots.handler: slots.free for slots in claiming.slots(connection, self._names)}

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from app.jobs.errors import ValueNotStorable
 
@@ -116,7 +116,10 @@ def secrets_in(value: Any) -> tuple[str, ...]:
 
     def note(secret: Any) -> None:
         said = secret if isinstance(secret, str) else _encoder.encode(secret)
-        forms = (said, _encoder.encode(said)[1:-1], repr(said)[1:-1], quote(said, safe=""))
+        forms = (
+            said, repr(said)[1:-1], _encoder.encode(said)[1:-1], json.dumps(said)[1:-1],
+            quote(said, safe=""), quote_plus(said),
+        )  # fmt: skip
         found.update(form for form in forms if len(form) >= SHORTEST_SECRET)
 
     _each_secret(value, note)

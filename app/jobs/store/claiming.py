@@ -48,13 +48,14 @@ class Candidate:
     in_progress: int
     parallel_limit: int | None
     is_cancelling: bool = False
-    #: Whether somebody does its finish step just now.
+    #: Whether somebody does its finish step just now, and how many workers have died doing it.
     is_finishing: bool = False
+    crashes: int = 0
 
     @property
     def claimable(self) -> int:
-        """Tasks of it that may be claimed now."""
-        if self.is_cancelling:
+        """Tasks of it that may be claimed now: while a callback runs, what it adds waits."""
+        if self.is_cancelling or self.is_finishing:
             return 0
         if self.parallel_limit is None:
             return self.scheduled
@@ -92,6 +93,8 @@ class StepClaim:
     stage: str
     rounds: int
     crashes: int
+    #: When the job was started last: a retry begins another run, and this step is not of that one.
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
 
 RUNNING = text("""
     SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
-           finisher IS NOT NULL
+           finisher IS NOT NULL, finish_crashes
     FROM job
     WHERE status = 'IN_PROGRESS' AND handler IN :handlers
       AND (scheduled > 0 OR (in_progress = 0 AND finisher IS NULL)
@@ -271,7 +274,7 @@ def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]
 
 
 CLAIMED_STEPS = text("""
-    SELECT id, finish_step, finish_rounds, finish_crashes FROM job
+    SELECT id, finish_step, finish_rounds, finish_crashes, started_at FROM job
     WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))
 """)
 
@@ -289,10 +292,9 @@ HAND_BACK = text("""
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
 """)
-
-
 HAND_BACK_STEPS = text("""
-    UPDATE job SET finisher = NULL, version = version + 1
+    UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
+                   version = version + 1
     WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))
 """)
 

@@ -6,6 +6,8 @@ runs is asked to stop, and only when nothing of it runs any more the job is CANC
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +63,16 @@ def cancel_chunk(connection: Connection, job_id: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What a finish step has come to: `error` of its callback; `is_owed`: another one follows."""
+class StepEnd:
+    """What a finish step has come to: `error` of its callback; `is_owed`: another one follows.
+
+    It is fenced by its worker, and by the `run` of the job that it belongs to: a job that is
+    tried again while its last callback runs may come to its next finish step in the same worker.
+    """
 
     job_id: int
     worker_id: int
+    run: str
     error: str | None = None
     is_owed: bool = False
 
@@ -75,16 +82,18 @@ class Step:
         return {
             "job_id": self.job_id,
             "worker_id": self.worker_id,
+            "run": self.run,
             "error": self.error,
             "after": "after" if self.is_owed else None,
             "at": iso(now()),
         }
 
 
-GO_ON = text("""
+OWNED = "id = :job_id AND finisher = :worker_id AND started_at = :run"
+GO_ON = text(f"""
     UPDATE job SET finisher = NULL, finish_step = NULL, finish_rounds = finish_rounds + 1,
                    finish_crashes = 0, version = version + 1
-    WHERE id = :job_id AND finisher = :worker_id AND finish_step = 'before'
+    WHERE {OWNED} AND finish_step = 'before'
       AND :error IS NULL AND (scheduled > 0 OR in_progress > 0) AND cancel_requested_at IS NULL
 """)
 END = text(f"""
@@ -96,17 +105,17 @@ END = text(f"""
                    finish_step = CASE WHEN cancel_requested_at IS NULL THEN :after END,
                    finisher = CASE WHEN cancel_requested_at IS NULL AND :after IS NOT NULL
                                    THEN finisher END
-    WHERE id = :job_id AND finisher = :worker_id AND finish_step = 'before'
+    WHERE {OWNED} AND finish_step = 'before'
       AND scheduled = 0 AND in_progress = 0
 """)
-LET_GO = text("""
-    UPDATE job SET finisher = NULL, finish_step = NULL, error = coalesce(:error, error),
-                   version = version + 1
-    WHERE id = :job_id AND finisher = :worker_id
+LET_GO = text(f"""
+    UPDATE job SET finisher = NULL, finish_step = NULL, version = version + 1,
+                   error = coalesce(error || char(10) || :error, :error, error)
+    WHERE {OWNED}
 """)
 
 
-def end_step(connection: Connection, step: Step) -> bool:
+def end_step(connection: Connection, step: StepEnd) -> bool:
     """Record that `before_job_finish` is over: the job goes on if it has tasks again, else ends.
 
     Returns whether `on_all_tasks_done` is due now: never after a cancel.
@@ -120,28 +129,35 @@ def end_step(connection: Connection, step: Step) -> bool:
     return False
 
 
-def let_go(connection: Connection, step: Step) -> None:
+def let_go(connection: Connection, step: StepEnd) -> None:
     """Record that the finish step is over for good, with the error of its last callback."""
     connection.execute(LET_GO, step.values)
 
 
-OWNS = text("SELECT 1 FROM job WHERE id = :job_id AND finisher = :worker_id")
+OWNS = text(f"SELECT 1 FROM job WHERE {OWNED}")
+CANCELLED = text("SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
 
 
-def owns_step(connection: Connection, step: Step) -> bool:
+def owns_step(connection: Connection, step: StepEnd) -> bool:
     """Whether the step still belongs to this worker."""
     return connection.execute(OWNS, step.values).first() is not None
 
 
+def is_cancelled(connection: Connection, job_id: int) -> bool:
+    """Whether somebody has asked to cancel a job."""
+    return connection.execute(CANCELLED, {"job_id": job_id}).first() is not None
+
+
 LEFT_BEHIND = text("""
-    SELECT 'cancel' AS what, id, handler FROM job
+    SELECT 'cancel' AS what, id, finish_crashes FROM job
     WHERE cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'IN_PROGRESS')
       AND (scheduled > 0 OR in_progress = 0) AND finisher IS NULL
-    UNION ALL SELECT 'retry', id, handler FROM job WHERE retrying IS NOT NULL
-    UNION ALL SELECT 'add', id, handler FROM job
+    UNION ALL SELECT 'retry', id, finish_crashes FROM job WHERE retrying IS NOT NULL
+    UNION ALL SELECT 'add', id, finish_crashes FROM job
     WHERE adding_until IS NOT NULL AND adding_until < :now
-    UNION ALL SELECT 'finish', id, handler FROM job
+    UNION ALL SELECT 'finish', id, finish_crashes FROM job
     WHERE finish_step = 'after' AND finisher IS NULL
+      AND handler IN (SELECT value FROM json_each(:handlers))
     LIMIT 100
 """)
 
@@ -152,9 +168,13 @@ class LeftBehind:
 
     what: str
     job_id: int
-    handler: str
+    crashes: int = 0
 
 
-def left_behind(connection: Connection) -> list[LeftBehind]:
-    """Return what somebody began and, perhaps, will not end: its process may have died."""
-    return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, {"now": iso(now())})]
+def left_behind(connection: Connection, handlers: Iterable[str]) -> list[LeftBehind]:
+    """Return what somebody began and, perhaps, will not end: its process may have died.
+
+    Of finish steps, only those that a worker with these handlers can do.
+    """
+    values = {"now": iso(now()), "handlers": json.dumps(list(handlers))}
+    return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, values)]

@@ -152,7 +152,8 @@ RETURN_ORPHANS = text("""
 """)
 #: The mark of a worker names a finish step by the job's id below 0.
 RETURN_STEPS = text("""
-    UPDATE job SET finisher = NULL, version = version + 1,
+    UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
+                   version = version + 1,
                    finish_crashes = finish_crashes
                      + (:blames_tasks AND (:all OR -id IN (SELECT value FROM json_each(:ran))))
     WHERE finisher = :worker_id
@@ -196,7 +197,9 @@ HAND_BACK = text("""
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """)
 HAND_BACK_STEPS = text("""
-    UPDATE job SET finisher = NULL, version = version + 1 WHERE finisher = :worker_id
+    UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
+                   version = version + 1
+    WHERE finisher = :worker_id
 """)
 
 

@@ -224,8 +224,9 @@ JOB_STATE = text("""
 """)
 MOVE_JOB_STATE = text("""
     UPDATE job SET state = :state, state_version = state_version + 1, version = version + 1
-    WHERE id = :job_id AND state_version = :base AND (:finisher = 0 OR finisher = :finisher)
+    WHERE id = :job_id AND state_version = :base
 """)
+MOVE_IN_STEP = text(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND started_at = :run")
 
 
 def job_state(connection: Connection, job_id: int) -> JobState:
@@ -236,14 +237,19 @@ def job_state(connection: Connection, job_id: int) -> JobState:
     return JobState(job_id, *row)
 
 
-def move_job_state(connection: Connection, newer: JobState, finisher: int = 0) -> bool:
+def move_job_state(
+    connection: Connection, newer: JobState, step: tuple[int, str] | None = None
+) -> bool:
     """Store a job's newer state if nobody stored another one meanwhile; tell whether it was so.
 
-    `finisher` is the worker in whose finish step this happens: only while it still has the step.
+    `step` is the worker and the run in whose finish step this happens: only while it has that.
     """
     values = {"job_id": newer.job_id, "base": newer.base, "state": newer.state}
-    values |= {"finisher": finisher}
-    return bool(connection.execute(MOVE_JOB_STATE, values).rowcount)
+    if step is None:
+        return bool(connection.execute(MOVE_JOB_STATE, values).rowcount)
+    worker_id, run = step
+    values |= {"worker_id": worker_id, "run": run}
+    return bool(connection.execute(MOVE_IN_STEP, values).rowcount)
 
 
 RENAME = text("UPDATE job SET name = :name, version = version + 1 WHERE id = :job_id")

@@ -15,7 +15,8 @@ CHUNK = 5_000
 DOOMED = "0001-01-01T00:00:00.000000Z"
 
 DOOM_ENDED = text(f"""
-    UPDATE job SET preparing_until = '{DOOMED}', version = version + 1
+    UPDATE job SET preparing_until = '{DOOMED}', finish_step = NULL, finisher = NULL,
+                   version = version + 1
     WHERE id = :job_id AND status IN ('DONE', 'DONE_WITH_ERRORS', 'CANCELLED')
       AND preparing_until IS NULL
 """)
