@@ -22,6 +22,7 @@ from app.web import (
     navbar,
     resources,
     security,
+    uploads,
 )
 
 
@@ -34,6 +35,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     filters.register(app)
     security.init_app(app, settings)
     access.init_app(app)
+    uploads.init_app(app)
     csrf.init_app(app)
     errors.init_app(app)
     app.register_blueprint(auth.bp)

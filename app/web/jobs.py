@@ -12,7 +12,7 @@ from app.admin.form import form_for, values_of
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
 from app.jobs.errors import InvalidParams
-from app.web import again, pages
+from app.web import again, pages, uploads
 from app.web.access import may
 from app.web.htmx import asked_by_script
 from app.web.job_list import jobs_page
@@ -63,9 +63,10 @@ def create() -> ResponseReturnValue:
     submitted = _submitted(request.form)
     handler = _startable(submitted)
     try:
+        submitted = uploads.received(handler, submitted)
         job_id = the_engine().start(
             handler.name,
-            values_of(handler.params, submitted),
+            uploads.to_start(handler, values_of(handler.params, submitted)),
             name=_first(submitted, "name").strip() or None,
             started_by=here(),
         )
@@ -91,7 +92,7 @@ def preview() -> ResponseReturnValue:
 
 def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     try:
-        values = values_of(handler.params, submitted)
+        values = uploads.to_look_at(handler, values_of(handler.params, submitted))
         found = the_engine().preview(handler.name, values, started_by=here())
     except InvalidParams:
         return pages.Preview(
@@ -129,6 +130,7 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
     form = form_for(handler.params)
     if set(submitted) - {"handler"}:
         form.fill(submitted, whole=error is not None)
+    uploads.show_chosen(form)
     if isinstance(error, InvalidParams):
         form.refuse(error.fields)
     elif error is not None:

@@ -11,6 +11,7 @@ import { watchRecords } from "./records.js";
 import { watchRequests } from "./requests.js";
 import { keepTimes } from "./times.js";
 import { showWaitingToasts } from "./toasts.js";
+import { watchUploads } from "./uploads.js";
 
 /** Open the popup of a job from anywhere: `OpenJobInfoPopup(42)`. */
 window.OpenJobInfoPopup = openJobInfo;
@@ -22,10 +23,10 @@ watchDialogs();
 watchActions();
 watchLinks();
 watchKeys();
-watchPreferences();
 watchComboboxes();
 watchRecords();
 watchUploads();
+watchPreferences();
 keepTimes();
 showWaitingToasts();
 startLive();

@@ -28,6 +28,7 @@ POPUP_PARTS = {
     "component": "jobs/_component.html",
     "task-tabs": "jobs/_task_tabs.html",
     "task": "jobs/_task.html",
+    "files": "jobs/_files.html",
     "log": "jobs/_log.html",
 }
 
