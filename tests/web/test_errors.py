@@ -108,6 +108,19 @@ def test_a_script_is_sent_to_the_sign_in_page_by_a_header(stranger: Visitor) -> 
     assert answer.headers["HX-Redirect"] == "/login"
 
 
+def test_a_script_whose_person_is_signed_out_comes_back_to_its_page(stranger: Visitor) -> None:
+    shown = {"HX-Request": "true", "HX-Current-URL": "http://localhost/jobs/7?task=3"}
+    answer = stranger.post("/jobs/7/retry", headers=shown)
+    assert (answer.status_code, answer.text) == (401, "")
+    assert answer.headers["HX-Redirect"] == "/login?next=/jobs/7?task%3D3"
+
+
+def test_a_script_is_told_the_sentence_alone(vera: Visitor) -> None:
+    answer = vera.get("/jobs/7", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.mimetype) == (404, "text/plain")
+    assert answer.text == "There is no job 7; it may have been deleted."
+
+
 def test_an_error_page_needs_no_database(
     broken: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_job_that_has_not_ended_is_not_deleted(alice: Visitor, engine: Engine)
     answer = alice.post(f"/jobs/{job_id}/deletion", headers=SCRIPT)
     assert answer.status_code == 409
     assert "cannot be deleted" in answer.text
-    assert engine.job(job_id)
+    assert engine.job(job_id).id == job_id
 
 
 @pytest.mark.parametrize("who", ["vera", "oscar"])

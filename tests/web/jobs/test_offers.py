@@ -12,7 +12,13 @@ from app.web.offers import Action, offered
 from tests.web.templates.drawing import job
 
 ORDER = ["cancel", "retry", "again", "rename", "delete"]
-ENDED = {"status": "DONE_WITH_ERRORS", "is_final": True, "done": 4, "failed": 2, "unfinished": 2}
+ENDED: dict[str, Any] = {
+    "status": "DONE_WITH_ERRORS",
+    "is_final": True,
+    "done": 4,
+    "failed": 2,
+    "unfinished": 2,
+}
 
 
 def offers(
@@ -21,7 +27,8 @@ def offers(
     """The actions by name."""
     is_installed = given.pop("is_installed", True)
     person = SimpleNamespace(role=role)
-    found = offered(person, job(**given), roles or {}, is_installed=is_installed)
+    shown: Any = job(**given)
+    found = offered(person, shown, roles or {}, is_installed=is_installed)
     assert [each.name for each in found] == ORDER
     return {each.name: each for each in found}
 
@@ -51,7 +58,7 @@ def test_a_job_whose_handler_is_gone_cannot_run_again() -> None:
 
 
 def test_a_job_of_which_nothing_ran_cannot_be_retried() -> None:
-    nothing = {"status": "DONE", "is_final": True, "skipped": 4}
+    nothing: dict[str, Any] = {"status": "DONE", "is_final": True, "skipped": 4}
     assert offers(**nothing)["retry"].reason == "no task of it has run"
 
 
@@ -92,10 +99,11 @@ def test_a_handler_may_keep_its_jobs_for_few() -> None:
     ],
 )
 def test_the_most_useful_retry_comes_first(
-    counts: dict[str, int], choices: list[tuple[str, str]]
+    counts: dict[str, Any], choices: list[tuple[str, str]]
 ) -> None:
     unfinished = counts.get("failed", 0) + counts.get("cancelled", 0)
-    retry = offers(status="DONE", is_final=True, unfinished=unfinished, **counts)["retry"]
+    ended: dict[str, Any] = {"status": "DONE", "is_final": True, "unfinished": unfinished}
+    retry = offers(**ended, **counts)["retry"]
     assert [(each.tasks, each.label) for each in retry.choices] == choices
     assert retry.label == choices[0][1]
     assert [each.asks for each in retry.choices] == [tasks == "all" for tasks, _ in choices]

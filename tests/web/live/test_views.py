@@ -78,7 +78,8 @@ def test_the_popup_comes_whole_first(listen: Listen, vera: Visitor, engine: Engi
     listener = listen(vera, f"view/job/{job_id}")
     listener.hear()
     snapshot = listener.hear()
-    parts = {"head", "progress", "notices", "component", "task-tabs", "task", "log"}
+    parts = {"head", "progress", "notices", "component", "task-tabs", "task", "log", "files"}
+    parts |= {"actions", "cancel-facts"}
     assert set(snapshot["html"]) == {f"job-{job_id}-{part}" for part in parts}
     rows = snapshot["lists"][f"job-{job_id}-task-rows"]
     assert rows["order"] == [f"task-{job_id}-0", f"task-{job_id}-1"]
@@ -86,11 +87,12 @@ def test_the_popup_comes_whole_first(listen: Listen, vera: Visitor, engine: Engi
 
 
 def test_what_is_sent_is_what_the_first_render_showed(
-    listen: Listen, vera: Visitor, engine: Engine
+    listen: Listen, alice: Visitor, engine: Engine
 ) -> None:
     job_id = engine.start("example_job_handler", {"steps": 2, "seconds": 0}, name=HOSTILE)
-    page = vera.get(f"/jobs/{job_id}", headers=SCRIPT).text
-    listener = listen(vera, f"view/job/{job_id}")
+    page = alice.get(f"/jobs/{job_id}", headers=SCRIPT).text
+    page += alice.get(f"/jobs/{job_id}/cancellation", headers=SCRIPT).text
+    listener = listen(alice, f"view/job/{job_id}")
     snapshot = listener.hear_until(lambda message: "html" in message)
     squeezed = "".join(page.split())
     for part in snapshot["html"].values():

@@ -80,7 +80,7 @@ def tasks(*rows: SimpleNamespace, status: str | None = None) -> SimpleNamespace:
 
 
 def actions(
-    shown: SimpleNamespace, role: Role = Role.SUPERADMIN, *, is_installed: bool = True
+    shown: Any, role: Role = Role.SUPERADMIN, *, is_installed: bool = True
 ) -> Sequence[Action]:
     """What somebody of this role is offered."""
     return offered(SimpleNamespace(role=role), shown, {}, is_installed=is_installed)
