@@ -1,0 +1,200 @@
+"""Whatever is sent, to whatever address: an answer with a sentence, and nothing happens by it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app.jobs import Engine
+from tests.outside.kinds import HOSTILE
+from tests.visitor import Visitor
+from tests.web.doors import DOORS, Door
+from tests.web.jobs.conftest import engine, settings
+
+__all__ = ["engine", "settings"]
+
+DEEP = "[" * 100_000
+LONG = "x" * 1_000_000
+
+#: Bodies that nobody understands, or that cannot be kept.
+BAD_JSON = [
+    b"", b"{", b"[]", b"7", b"null", b'"x"', b"\xff\xfe", b"\0", b'{"a": 1} b', b"{'a': 1}", b"NaN",
+    DEEP.encode(), b'{"a":' * 50_000, b'{"name": NaN}', b'{"name": 1e999}',
+    b'{"handler": "\\ud800", "name": "\\udfff"}', b'{"handler": "\\u0000", "name": "\\u0000"}',
+    json.dumps({"handler": LONG, "name": LONG, "tasks": LONG}).encode(),
+]  # fmt: skip
+
+#: Bodies that have not the fields that are asked for. As a job's state they would do.
+BAD_FIELDS = [
+    b'{"unknown": 1}',
+    b'{"handler": 7, "name": [], "params": "x", "tasks": 7}',
+    b'{"handler": {}, "name": {}, "params": [], "tasks": {}}',
+    b'{"name": ' + b"9" * 5_000 + b', "tasks": [' + b"9" * 5_000 + b"]}",
+]  # fmt: skip
+
+BAD_TEXTS = [
+    "\0", "a\0b", "\ud800", LONG, HOSTILE, "-1", "9" * 30, "1e5", "1.5", "NaN", "../../etc/passwd",
+    "%00", "' OR 1=1 --", "{{ 7 * 7 }}", "\u202e", "\r\nSet-Cookie: a=b", "٣", "\ufeff", "",
+]  # fmt: skip
+
+BAD_IDS = [
+    "x", "-1", "1.5", "1e3", "0x1", "%00", "1%00", "9" * 19, "9" * 400, "..", "%2e%2e%2f", "%2Fetc",
+    "..%2f..%2fetc%2fpasswd", "1%2f..", "%ff", "%ED%A0%80", "%3Cscript%3E", "'", "1;DROP", " 1",
+]  # fmt: skip
+
+#: What addresses may have in them, from all pages together.
+ARGUMENTS = [
+    "status", "handler", "q", "after", "before", "limit", "offset", "fields", "sort", "order",
+    "task", "tasks", "started_by", "created_from", "created_to", "next", "name", "again", "column",
+    "for", "csrf_token", "email", "role",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing that is sent may surprise the server."""
+    with caplog.at_level(logging.ERROR):
+        yield
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+def job(engine: Engine) -> int:
+    """A job that must stay as it is."""
+    return engine.start("swift", name="Untouched")
+
+
+def everything(engine: Engine) -> dict[str, list[Any]]:
+    """All that is stored, but who was here when."""
+    tables = ("job", "task", "log", "file", "user")
+    with engine.database.reading() as connection:
+        there = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master"))}
+        return {
+            each: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {each}"))]
+            for each in tables
+            if each in there
+        }
+
+
+def api_doors(method: str) -> list[Door]:
+    """The ways into the API with this method, each once."""
+    found = {str(each): each for each in DOORS if each.rule.startswith("/api/")}
+    return [each for each in found.values() if each.method == method]
+
+
+def says_what_is_wrong(answer: TestResponse) -> bool:
+    """Whether it is an error of the API with a sentence."""
+    error = answer.get_json()["error"]
+    return 400 <= answer.status_code < 500 and error["message"].endswith((".", "}", "]", ")"))
+
+
+@pytest.mark.parametrize("door", api_doors("POST") + api_doors("PATCH"), ids=str)
+def test_a_body_that_makes_no_sense_changes_nothing(
+    alice: Visitor, engine: Engine, job: int, door: Door
+) -> None:
+    before = everything(engine)
+    address = door.rule.replace("<int:job_id>", str(job))
+    is_state, says_nothing = (
+        door.rule.endswith("/state"),
+        door.rule.endswith(("/cancellation", "/retry")),
+    )
+    for body in BAD_JSON if is_state else BAD_JSON + BAD_FIELDS:
+        if not body and says_nothing:
+            continue
+        for kind in ("application/json", "text/plain", "multipart/form-data", None):
+            headers = {"X-CSRFToken": alice.token()}
+            answer = alice.client.open(
+                address, method=door.method, data=body, content_type=kind, headers=headers
+            )
+            assert says_what_is_wrong(answer), (body[:50], kind, answer.status_code, answer.text)
+    assert everything(engine) == before
+
+
+@pytest.mark.parametrize("door", [each for each in DOORS if "<int:" in each.rule], ids=str)
+def test_an_id_that_is_none_leads_nowhere(
+    alice: Visitor, engine: Engine, job: int, door: Door
+) -> None:
+    before = everything(engine)
+    for bad in BAD_IDS:
+        address = door.rule.replace("<int:job_id>", bad).replace("<int:row_id>", bad)
+        answer = alice.client.open(
+            address.replace("<name>", bad),
+            method=door.method,
+            headers={"X-CSRFToken": alice.token()},
+            buffered=True,
+        )
+        # A path that climbs out may be the address of something else, which knows other methods.
+        assert answer.status_code in (302, 303, 308, 404, 405, 422), (bad, answer.status_code)
+        assert "Traceback" not in answer.text
+    assert job
+    assert everything(engine) == before
+
+
+def pages() -> list[str]:
+    """The addresses that may be opened, each once."""
+    return sorted({each.rule for each in DOORS if each.method == "GET" and each.rule != "/live"})
+
+
+@pytest.mark.parametrize("rule", pages())
+def test_an_address_may_ask_for_anything(
+    alice: Visitor, engine: Engine, job: int, rule: str
+) -> None:
+    before = everything(engine)
+    address = rule.replace("<int:job_id>", str(job)).replace("<int:row_id>", "1")
+    for bad in BAD_TEXTS:
+        asked = {name: bad[:10_000].encode("utf-8", "surrogatepass") for name in ARGUMENTS}
+        # All at once, and those alone that another one would hide.
+        for names in (ARGUMENTS, ["q"], ["sort"], ["after"], ["before"], ["task"], ["next"]):
+            only = {name: asked[name] for name in names}
+            answer = alice.client.get(address, query_string=only, buffered=True)
+            assert answer.status_code < 500, (names, bad[:50], answer.text[:500])
+            assert HOSTILE not in answer.text
+    assert everything(engine) == before
+
+
+def forms() -> list[Door]:
+    """The pages' ways to do something, each once."""
+    found = {str(each): each for each in DOORS if not each.rule.startswith("/api/")}
+    return [each for each in found.values() if each.method == "POST" and each.rule != "/logout"]
+
+
+@pytest.mark.parametrize("door", forms(), ids=str)
+def test_a_form_may_hold_anything(alice: Visitor, engine: Engine, job: int, door: Door) -> None:
+    address = door.rule.replace("<int:job_id>", str(job)).replace("<int:row_id>", "99")
+    before = everything(engine)
+    for bad in BAD_TEXTS:
+        form = dict.fromkeys((*ARGUMENTS, "password", "repeat", "current", "file"), bad)
+        form |= {"csrf_token": alice.token(), "handler": "swift"}
+        body = {key: value.encode("utf-8", "surrogatepass") for key, value in form.items()}
+        answer = alice.client.post(address, data=body)
+        assert answer.status_code < 500, (bad[:50], answer.text[:500])
+        assert HOSTILE not in answer.text
+    if "job_id" not in door.rule and door.rule != "/jobs":
+        assert everything(engine) == before
+
+
+@pytest.mark.parametrize("door", [each for each in DOORS if each.method != "GET"], ids=str)
+@pytest.mark.parametrize("token", [None, "", "made up", "of another session"])
+def test_without_the_token_of_the_page_nothing_is_done(
+    app: Flask, alice: Visitor, engine: Engine, job: int, door: Door, token: str | None
+) -> None:
+    before = everything(engine)
+    if token == "of another session":
+        other = Visitor(app)
+        with alice.client.session_transaction() as session:
+            session["csrf_token"] = "of this session"
+        token = other.token()
+    address = door.rule.replace("<int:job_id>", str(job)).replace("<int:row_id>", "1")
+    for headers in ({}, {"Origin": "http://evil.example", "Referer": "http://evil.example/"}):
+        more = {} if token is None else {"X-CSRFToken": token}
+        answer = alice.client.open(address, method=door.method, headers=headers | more, data={})
+        assert answer.status_code == 400, (door, answer.status_code)
+        assert "This page is too old, or the request came from elsewhere." in answer.text
+    assert everything(engine) == before
