@@ -97,7 +97,7 @@ def test_what_a_form_held_is_text_when_it_is_shown_again(
         assert DANGER not in answer.text, where
 
 
-def test_a_files_name_is_text(alice: Visitor, engine: Engine) -> None:
+def test_a_files_name_and_its_rows_are_text(alice: Visitor, at_work: AtWork) -> None:
     rows = f"email,role\n{HOSTILE}@example.com,{HOSTILE}\n".encode()
     form = {"file": (io.BytesIO(rows), f"{HOSTILE}.csv")}
     answer = alice.post("/api/v1/files", form)
@@ -107,7 +107,10 @@ def test_a_files_name_is_text(alice: Visitor, engine: Engine) -> None:
         "/jobs", {"handler": "import_admin_users", "file": answer.get_json()["id"]}
     )
     assert started.status_code == 303, started.text
-    assert DANGER not in alice.get(started.location).text
+    at_work.ended(int(started.location.rpartition("/")[2]))
+    shown = alice.get(started.location).text
+    assert DANGER not in shown
+    assert "&lt;script&gt;alert(" in shown
 
 
 def test_what_the_socket_sends_to_a_page_is_text(

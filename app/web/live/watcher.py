@@ -182,6 +182,11 @@ def _understood(text: str | bytes) -> dict[str, str] | None:
     if not isinstance(asked, dict):
         return None
     for verb in ("subscribe", "unsubscribe"):
-        if isinstance(asked.get(verb), str):
-            return {verb: asked[verb]}
+        if isinstance(name := asked.get(verb), str) and _is_text(name):
+            return {verb: name}
     return None
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be sent back: half of a surrogate pair can be written in JSON, but not sent."""
+    return name == name.encode(errors="ignore").decode()

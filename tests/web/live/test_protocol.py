@@ -14,7 +14,8 @@ from tests.web.live.conftest import Listen
     [
         "nothing", "", "job-updates/", "job-task-updates/", "job-task-updates/x", "view/", "view",
         "job-task-updates/-1", "view/job/", "view/job/x", "view/job/1/2", "job-task-updates/²",
-        "\0", "view/job/\0", "x" * 10_000, "JOB-UPDATES", " job-updates", "../job-updates",
+        "\0", "view/job/\0", "job-state/1/", "x" * 10_000, "JOB-UPDATES", " job-updates",
+        "../job-updates",
     ],
 )  # fmt: skip
 def test_a_topic_that_does_not_exist_is_refused_by_its_name(
@@ -51,7 +52,8 @@ def test_a_job_that_a_person_may_not_see_is_refused(
     [
         "hello", "{", "[]", "7", "null", '"job-updates"', "{}", '{"subscribe": 7}',
         '{"subscribe": null}', '{"subscribe": ["job-updates"]}', '{"say": "x"}', "[" * 10_000,
-        '{"subscribe": "' + "x" * 20_000 + '"}', "",
+        '{"subscribe": "' + "x" * 20_000 + '"}', "", '{"subscribe": "\\ud800"}', '{"a":' * 5_000,
+        '{"unsubscribe": "job-state/1/\\udfff"}', '{"subscribe": 1e999}', "\0", "\ufeff{}", "NaN",
     ],
 )  # fmt: skip
 def test_what_is_not_understood_gets_an_error_and_the_socket_lives(
