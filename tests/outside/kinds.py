@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from app.jobs import Task, task_handler
+from app.jobs import Task, UploadedFile, task_handler
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 
@@ -193,3 +193,40 @@ class Ticked(BaseModel):
 def ticked(task: Task) -> bool:
     """Say whether it was ticked."""
     return bool(task.job.params.ticked)
+
+
+class Lines(BaseModel):
+    """A text whose lines are counted."""
+
+    file: UploadedFile = Field(description="A text", json_schema_extra={"accept": ".txt"})
+    times: int = Field(1, ge=1)
+
+
+def one_per_line(params: Lines) -> Iterator[dict[str, Any]]:
+    """One task for each line."""
+    with params.file.open("r", encoding="utf-8") as text:
+        for line in text:
+            yield {"line": line.strip()}
+
+
+@task_handler(params=Lines, concurrency_limit=None)
+def counting_lines(task: Task) -> int:
+    """Tell how long a line is."""
+    return len(task.state.get("line", ""))
+
+
+@task_handler(params=Lines, roles={"start": "superadmin"})
+def guarded_lines(task: Task) -> None:
+    """Everyone may see it, only superadmins may start it, and have its file."""
+
+
+counting_lines.tasks(one_per_line)
+guarded_lines.tasks(one_per_line)
+
+
+@task_handler(concurrency_limit=None)
+def making(task: Task) -> None:
+    """Make a file."""
+    role = task.state.get("role", "viewer")
+    with task.job.new_file(task.state.get("name", "made.txt"), role=role) as out:
+        out.write(task.state.get("said", "made"))
