@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,10 @@ import pytest
 from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
 from app.jobs.errors import CreationInterrupted
-from app.jobs.executor import Executor, Pool
 from app.jobs.gathering import Gathering, Group, Head, Ticket
 from app.jobs.journal import Journal
 from app.jobs.store import claiming, creating, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
-from app.jobs.worker import Worker
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.locking import locked
@@ -76,8 +72,9 @@ def test_a_state_rests_a_moment_and_no_longer_however_often_it_is_set(
 
 
 def test_a_job_removed_just_before_its_last_chunk_is_not_shown(database: Database) -> None:
+    job = creating.NewJob(name="x", handler="work")
     with database.writing() as connection, pytest.raises(CreationInterrupted):
-        creating._show(connection, 77, creating.Written(5, 0))
+        creating._show(connection, job, 77, creating.Written(5, 0))
 
 
 def test_a_worker_retires_once(database: Database) -> None:
@@ -129,12 +126,11 @@ def test_only_those_who_changed_a_refused_state_fail(database: Database) -> None
     assert journal._refused_states(Group(worker_id, {}, heads)) == {2: "no such thing"}
 
 
-def test_nobody_waits_for_the_end_of_nothing(database: Database) -> None:
-    executor = Executor(Journal(database, print), limit=1, within=contextlib.nullcontext)
-    worker = Worker(database, Path("unused"), threads=1, lease=60)
-    pool = Pool(executor, worker, threads=1, on_room=print)
+def test_nobody_waits_for_the_end_of_nothing(engines: Engines) -> None:
+    engine = engines()
+    assert engine._running
     begun = time.monotonic()
-    pool.wait_for_end(60)
+    engine._running._pool.wait_for_end(60)
     assert time.monotonic() - begun < 30
 
 
@@ -143,7 +139,7 @@ def test_a_suspect_waits_until_nobody_would_die_with_it(
 ) -> None:
     found: list[int | None] = []
     look = claiming.suspect_task
-    monkeypatch.setattr("app.jobs.scheduler.SEARCH_SECONDS", 0.01)
+    monkeypatch.setattr("app.jobs.housekeeping.SEARCH_SECONDS", 0.01)
 
     def look_and_tell(*about: Any) -> int | None:
         found.append(look(*about))

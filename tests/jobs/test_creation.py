@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.jobs import Engine, Handler, JobStatus
+from app.jobs import Engine, Handler, JobStatus, housekeeping
 from app.jobs.errors import CreationInterrupted, JobNotFound
-from app.jobs.store import creating
+from app.jobs.store import creating, removing
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, recounted, sql
@@ -122,7 +122,7 @@ def test_a_creator_whose_job_was_removed_hears_of_it(engines: Engines, at: int) 
         for number in range(35):
             if number == at:
                 sql(engine.database, "UPDATE job SET preparing_until = '2001-01-01T00:00:00Z'")
-                assert creating.remove_abandoned(engine.database)
+                assert housekeeping.clean(engine.database)
             yield {"state": {}}
 
     with pytest.raises(CreationInterrupted, match="Nothing is stored; try again"):
@@ -133,8 +133,8 @@ def test_a_creator_whose_job_was_removed_hears_of_it(engines: Engines, at: int) 
 def test_a_job_that_is_seen_is_never_taken_for_remains(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
     job_id = engine.start_new_job("x", None, blank(35), "work")
-    assert not creating.remove_abandoned(engine.database)
-    creating.remove_preparing(engine.database, engine.start_new_job("y", None, [], "work"))
+    assert not housekeeping.clean(engine.database)
+    removing.remove_preparing(engine.database, engine.start_new_job("y", None, [], "work"))
     assert [job.status for job in engine.jobs()] == [JobStatus.QUEUED] * 2
     assert engine.job(job_id).total == 35
 
@@ -144,13 +144,13 @@ def test_a_transaction_holds_no_more_states_than_others_can_wait_for(
 ) -> None:
     monkeypatch.setattr(creating, "CHUNK_SIZE", 100)
     written: list[int] = []
-    real = creating._insert_chunk
+    real = creating.insert_chunk
 
     def insert(*chunk: Any) -> None:
         written.append(len(chunk[3]))
         real(*chunk)
 
-    monkeypatch.setattr(creating, "_insert_chunk", insert)
+    monkeypatch.setattr(creating, "insert_chunk", insert)
     engine = engines(Handler(name="work", run=lambda _: None), runs=False)
     large = ({"state": {"text": "x" * 40}} for _ in range(5))
     job_id = engine.start_new_job("x", None, large, "work")
