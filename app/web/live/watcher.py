@@ -188,5 +188,5 @@ def _understood(text: str | bytes) -> dict[str, str] | None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether it can be sent back: half of a surrogate pair can be written in JSON, but not sent."""
+    """Whether it can be sent back: half a surrogate pair can be written in JSON, but not sent."""
     return name == name.encode(errors="ignore").decode()
