@@ -32,9 +32,10 @@ def update_user(
 ) -> UserDetail:
     """Change an account and return it as it is then; `by` is None on the command line.
 
-    A new role, a new password, or disabling ends the sign-ins of the account at once, but for the
-    one by which `by` is here; every real change ends its open link. Raise BadAccount, UserNotFound,
-    LastSuperadmin, or NotAllowed when `by` is no superadmin any more.
+    A new password, or disabling, ends the sign-ins of the account at once, but for the one by which
+    `by` is here. A new role needs no new sign-in: it is asked for at every request. Every real
+    change ends the open link. Raise BadAccount, UserNotFound, LastSuperadmin, or NotAllowed when
+    `by` is no superadmin any more.
     """
     wanted = _checked(changes)
     with database.writing() as connection:
@@ -132,7 +133,7 @@ def _end_proofs(
     connection: Connection, user_id: int, changed: dict[str, object], by: Person | None
 ) -> None:
     links.end_of(connection, user_id)
-    if changed.keys() - {"email"}:
+    if changed.keys() & {"password_hash", "disabled"}:
         # A disabled account keeps none: the cookie would be good again when it is enabled.
         spared = None if by is None or "disabled" in changed else by.key
         sign_ins.end_of(connection, user_id, but=spared)

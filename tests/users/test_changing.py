@@ -52,10 +52,18 @@ def test_only_what_is_given_is_changed(database: Database, alice: Person, bob: P
     assert sign_ins.sign_in(database, "robert@example.com", PASSWORD)
 
 
-@pytest.mark.parametrize(
-    "changes", [Changes(role="viewer"), Changes(disabled=True), Changes(password="another " * 3)]
-)
-def test_a_change_of_what_one_may_do_ends_the_sign_ins(
+def test_a_new_role_counts_at_once_for_who_is_signed_in(
+    database: Database, alice: Person, bob: Person
+) -> None:
+    here = signed_in(database, bob)
+    update_user(database, bob.id, by=alice, role="viewer")
+    assert here.key
+    seen = sign_ins.who(database, here.key)
+    assert seen and seen.role == Role.VIEWER
+
+
+@pytest.mark.parametrize("changes", [Changes(disabled=True), Changes(password="another " * 3)])
+def test_a_disabled_account_or_a_new_password_ends_the_sign_ins(
     database: Database, alice: Person, bob: Person, changes: Changes
 ) -> None:
     both = [signed_in(database, bob) for _ in range(2)]
