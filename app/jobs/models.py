@@ -124,6 +124,7 @@ class Job(Base):
         _jobs_where("retrying", "retrying IS NOT NULL", "id"),
         _jobs_where("adding", "adding_until IS NOT NULL", "adding_until"),
         _jobs_where("finisher", "finisher IS NOT NULL", "finisher"),
+        _jobs_where("canceller", "cancel_requested_by IS NOT NULL", "cancel_requested_by"),
         _jobs_where("finishing", "finish_step = 'after'", "id"),
         # An id is never used again: what was said of a deleted job must not be taken for another.
         {"sqlite_autoincrement": True},

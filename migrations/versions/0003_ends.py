@@ -42,6 +42,8 @@ def _indexes() -> None:
     _index_where("ix_job_retrying", "job", ["id"], "retrying IS NOT NULL")
     _index_where("ix_job_adding", "job", ["adding_until"], "adding_until IS NOT NULL")
     _index_where("ix_job_finisher", "job", ["finisher"], "finisher IS NOT NULL")
+    who = "cancel_requested_by"
+    _index_where("ix_job_canceller", "job", [who], f"{who} IS NOT NULL")
     _index_where("ix_job_finishing", "job", ["id"], "finish_step = 'after'")
     _index_where("ix_task_cancelled", "task", ["job_id", "idx"], "status = 'CANCELLED'")
 
