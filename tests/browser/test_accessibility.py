@@ -100,6 +100,48 @@ def failed_popup(page: Page, server: Server, gate: Gate) -> None:
     expect(popup(page).get_by_text("Traceback")).to_be_visible()
 
 
+def question(page: Page, server: Server, gate: Gate) -> None:
+    """The question before a job is cancelled."""
+    running_popup(page, server, gate)
+    popup(page).get_by_test_id("job-cancel").click()
+    expect(page.get_by_test_id("confirm")).to_be_visible()
+
+
+def dialog_with_an_error(page: Page, server: Server, gate: Gate) -> None:
+    """The dialog for another name, after one that will not do."""
+    page.goto(f"/jobs/{ended(server, started(server, 'failing'))}")
+    popup(page).get_by_test_id("job-rename").click()
+    page.get_by_label("Name", exact=True).fill(" ")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Write a name.")).to_be_visible()
+
+
+def menu_of_retries(page: Page, server: Server, gate: Gate) -> None:
+    """What else can be tried again."""
+    tasks = [{"state": {"well": well}} for well in (True, False)]
+    page.goto(f"/jobs/{ended(server, started(server, 'failing', tasks=tasks))}?task=1")
+    popup(page).get_by_test_id("job-retry-more").click()
+    expect(page.get_by_role("button", name="Retry all 2 tasks")).to_be_visible()
+
+
+def cancelling_popup(page: Page, server: Server, gate: Gate) -> None:
+    """The popup of a job whose tasks do not look whether they are cancelled."""
+    job_id = started(server, "stubborn", params=gate.params())
+    eventually(lambda: server.api("GET", f"/jobs/{job_id}")["counts"]["in_progress"] == 3)
+    server.api("POST", f"/jobs/{job_id}/cancellation", {})
+    page.goto(f"/jobs/{job_id}?task=0")
+    expect(popup(page).get_by_text("Waiting for 3 running tasks to end.")).to_be_visible()
+
+
+def own_jobs(page: Page, server: Server, gate: Gate) -> None:
+    """The list of one's own jobs."""
+    ended(server, started(server, "failing"))
+    running_popup(page, server, gate)
+    page.goto("/jobs")
+    page.get_by_test_id("navbar-jobs").click()
+    expect(page.locator("#navbar-jobs-rows li").first).to_be_visible()
+
+
 def finished_popup(page: Page, server: Server, gate: Gate) -> None:
     """The popup of a job that is done, everything in it unfolded."""
     asked = {"steps": 3, "seconds": 0}
@@ -143,7 +185,8 @@ def menu(page: Page, server: Server, gate: Gate) -> None:
 
 VIEWS: list[Callable[[Page, Server, Gate], None]] = [
     sign_in_page, sign_in_page_with_an_error, full_list, running_popup,
-    failed_popup, finished_popup, choice_of_handlers, create_form,
+    failed_popup, finished_popup, cancelling_popup, question, dialog_with_an_error,
+    menu_of_retries, own_jobs, choice_of_handlers, create_form,
     create_form_with_errors, error_page, menu,
 ]  # fmt: skip
 

@@ -102,7 +102,8 @@ def test_a_job_that_is_not_there_is_told_in_a_toast(page: Page, complaints: Comp
     complaints.expect("status of 404")
     page.goto("/jobs")
     page.evaluate("window.OpenJobInfoPopup(987654)")
-    expect(page.get_by_test_id("toast")).to_contain_text("no longer there")
+    said = "There is no job 987654; it may have been deleted."
+    expect(page.get_by_test_id("toast")).to_have_text(said)
     expect(popup(page)).to_have_count(0)
 
 
