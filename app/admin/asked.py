@@ -70,8 +70,9 @@ class Asked:
     def query(self, **changes: object) -> str:
         """The address of the same list but for these; its first page, unless a page is named."""
         resource = self.resource
+        meant = {name: each.text for name, each in self.meant.items()}
         said = {
-            **{name: each.text for name, each in self.meant.items()},
+            **{field.name: meant.get(field.name) for field in self.form.fields},
             "q": self.search,
             "sort": self.sort if self.sort != resource.order else "",
             "size": self.window.size if self.window.size != resource.size else "",
@@ -152,7 +153,7 @@ def _meant(
         form.refuse(wrong)
         checked = model.model_validate({k: v for k, v in asked.items() if k not in wrong})
     found = {}
-    for name in checked.model_fields_set:
+    for name in (each.name for each in form.fields if each.name in checked.model_fields_set):
         value = getattr(checked, name)
         text = str(getattr(value, "value", value))
         found[name] = Meant(value, text, text)

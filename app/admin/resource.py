@@ -243,6 +243,7 @@ def _complaints(resource: Resource) -> list[str]:
         f"its label {resource.label!r} is none of its columns.": resource.label not in names,
         f"it cannot be ordered by {resource.order!r}.": resource.order.lstrip("-")
         not in resource.sortable(),
+        "it needs the action view.": "view" not in resource.actions,
         f"its actions are among {', '.join(ACTIONS)}.": not set(resource.actions) <= set(ACTIONS),
     }
     return [sentence for sentence, is_so in wrong.items() if is_so] + [
