@@ -36,11 +36,12 @@ def running(engine: Engine, job_id: int, count: int) -> None:
 
 
 def recounted(database: Database, job_id: int) -> dict[str, int]:
-    """The tasks of a job by status and in all, counted row by row."""
+    """The tasks of a job by status and in all, counted row by row; no such as are being added."""
     counts = {status.lower(): 0 for status in TaskStatus}
     found = sql(
         database,
-        "SELECT lower(status), count(*) FROM task WHERE job_id = :id GROUP BY 1",
+        "SELECT lower(status), count(*) FROM task WHERE job_id = :id"
+        " AND idx < (SELECT end_index FROM job WHERE id = :id) GROUP BY 1",
         id=job_id,
     )
     counts |= {str(status): int(count) for status, count in found}
