@@ -124,7 +124,7 @@ def test_the_form_has_a_field_for_a_file(oscar: Visitor) -> None:
     asked = page.one("input", type="file")
     assert (asked["name"], asked["accept"], asked["data-most-mb"]) == ("file", ".txt", "1")
     assert page.one(id="create-form")["enctype"] == "multipart/form-data"
-    assert page.one("label", for_="field-file")
+    assert page.one("label", for_="field-file").text == "File"
     assert page.one("input", type="hidden", name="file")["value"] == ""
 
 
