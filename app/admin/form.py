@@ -121,6 +121,8 @@ def _shown_again(asked: Field, said: Sequence[str]) -> Any:
         return _is_ticked(said)
     if asked.widget == "password":
         return None
+    if asked.widget == "date":
+        return said[-1][: len("2026-01-31")]  # of a moment, too: the field shows its day
     return list(said) if asked.widget == "multiselect" else said[-1]
 
 

@@ -182,7 +182,7 @@ def _demand_text(file: UploadedFile) -> None:
 
 def _no_text(line: int) -> BadTable:
     return BadTable(
-        f"This is not a text in UTF-8: line {line} has bytes that are none. Save the table as "
+        f"This is not a text in UTF-8: line {line} has bytes of something else. Save the table as "
         "“CSV UTF-8” and choose that file"
     )
 

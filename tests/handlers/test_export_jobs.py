@@ -201,3 +201,11 @@ def test_its_form_asks_for_days_and_for_nothing_that_the_server_says() -> None:
         "format": "select", "status": "select", "handler": "text",
         "created_from": "date", "created_to": "date",
     }  # fmt: skip
+
+
+def test_run_again_shows_the_days_that_were_asked_for(engine: Engine) -> None:
+    job = exported(engine, created_from="2026-01-01", created_to="2026-01-31")
+    form = form_for(Params)
+    form.fill({name: [str(job.params[name])] for name in ("created_from", "created_to")})
+    shown = {each.name: each.value for each in form.fields}
+    assert (shown["created_from"], shown["created_to"]) == ("2026-01-01", "2026-01-31")
