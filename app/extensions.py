@@ -59,6 +59,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_SSL_STRICT": False,
         "RATELIMIT_ENABLED": settings.rate_limit,
         "RATELIMIT_STORAGE_URI": "memory://",
-        "MAX_CONTENT_LENGTH": settings.max_upload_mb * 2**20,
+        # Where files may come, there is more room.
+        "MAX_CONTENT_LENGTH": 16 * 2**20,
         "MAX_FORM_MEMORY_SIZE": 4 * 2**20,
     }

@@ -108,12 +108,16 @@ class Server:
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """What the API answers; an error of it is an assertion that failed."""
-        token = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/jobs"))
-        assert token
-        headers = {"X-CSRFToken": token[1], "Content-Type": "application/json"}
+        headers = {"X-CSRFToken": self.token(), "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         asked = Request(f"{self.url}/api/v1{path}", data, headers, method=method)
         return json.loads(self._open(asked))
+
+    def token(self) -> str:
+        """The CSRF token of this session, as a page tells it to its scripts."""
+        found = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/jobs"))
+        assert found
+        return found[1]
 
     def socket(self, *topics: str) -> websocket.WebSocket:
         """An open websocket of the person who is signed in."""

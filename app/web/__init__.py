@@ -17,6 +17,7 @@ from app.web import (
     errors,
     filters,
     health,
+    hearing,
     jobs,
     live,
     navbar,
@@ -34,6 +35,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.undefined = StrictUndefined
     filters.register(app)
     security.init_app(app, settings)
+    hearing.init_app(app)
     access.init_app(app)
     uploads.init_app(app)
     csrf.init_app(app)

@@ -14,12 +14,13 @@ from flask import Flask, g, jsonify, make_response, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from app.admin import RowNotFound
 from app.extensions import login_manager
 from app.jobs import errors as jobs
 from app.users import errors as users
+from app.web.hearing import BROKEN_OFF
 from app.web.htmx import asked_by_script, shown_address
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,8 @@ def _said(problem: Problem, error: Exception) -> ResponseReturnValue:
 
 def problem_of(error: Exception) -> Problem:
     """Look the error up; what nobody expected is a 500 that tells the client nothing."""
+    if isinstance(error, BROKEN_OFF):
+        error = BadRequest()
     for kind, (status, code) in STATUS.items():
         if isinstance(error, kind):
             return Problem(

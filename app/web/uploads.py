@@ -31,8 +31,6 @@ bp = Blueprint("files", __name__)
 TAKING: Final = ("files.upload", "jobs.create")
 #: What a form may have beside its files.
 BESIDE: Final = 2**20
-#: A client that is still sending does not listen: so much is read before it is told to stop.
-PATIENCE: Final = 512 * 2**20
 #: How a form names a file of a job that is run again: again:<job>/<name>.
 AGAIN: Final = "again:"
 
@@ -201,12 +199,4 @@ def _make_room() -> None:
     most_mb = the_engine().shelf.most_upload_mb
     request.max_content_length = most_mb * 2**20 + BESIDE
     if (request.content_length or 0) > request.max_content_length:
-        _hear_out(request)
         raise FileTooLarge("What you sent", most_mb, "JOBDECK_MAX_UPLOAD_MB")
-
-
-def _hear_out(asked: Request) -> None:
-    """Read what is still being sent, and forget it."""
-    left, stream = min(asked.content_length or 0, PATIENCE), asked.environ["wsgi.input"]
-    while left > 0 and (read := stream.read(min(left, 2**16))):
-        left -= len(read)

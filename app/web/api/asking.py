@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from app.jobs import JobStatus, TaskStatus
 from app.jobs.errors import InvalidParams
 from app.jobs.registry import sentences
 from app.web.pages import whole
-
-#: JSON larger than this is refused: in memory it takes many times as much. Files come otherwise.
-MOST_BYTES: Final = 16 * 2**20
 
 
 class Body(BaseModel):
@@ -42,7 +39,7 @@ def json_object() -> dict[str, Any]:
     """The object that was sent; raises what the web framework has for everything else."""
     if not request.is_json:
         raise UnsupportedMediaType
-    request.max_content_length = MOST_BYTES
+    _read()
     try:
         given = request.get_json()
     except RecursionError:
@@ -53,8 +50,15 @@ def json_object() -> dict[str, Any]:
 
 
 def _is_empty() -> bool:
-    request.max_content_length = MOST_BYTES
-    return not request.get_data()
+    return not _read()
+
+
+def _read() -> bytes:
+    sent = request.get_data()
+    if len(sent) == request.max_content_length:
+        # What comes in chunks of no known sum is cut off there without a word.
+        raise RequestEntityTooLarge
+    return sent
 
 
 def whole_arg(name: str, default: int | None, *, most: int = 2**62, least: int = 0) -> Any:
