@@ -24,7 +24,10 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Something that can be done with a job; `reason` says why not, as the rest of a sentence."""
+    """Something that can be done with a job; `reason` says why not, as the rest of a sentence.
+
+    The first of the `choices` is what is done at once.
+    """
 
     name: str
     label: str
@@ -56,7 +59,7 @@ def _for(person: HasRole, needed: str, roles: Mapping[str, str], action: Action)
     # The role comes first: it does not change by waiting.
     if may(person, needed, roles):
         return action
-    return replace(action, reason=_those_who_may(needed, roles))
+    return replace(action, reason=_those_who_may(needed, roles), choices=())
 
 
 def _those_who_may(needed: str, roles: Mapping[str, str]) -> str:
@@ -74,8 +77,7 @@ def _cancel(job: JobRow) -> Action:
 def _retry(job: JobRow) -> Action:
     choices = list(_choices(job)) if job.is_final else []
     reason = None if choices else "no task of it has run" if job.is_final else ENDS_FIRST
-    label = choices[0].label if choices else "Retry"
-    return Action(name="retry", label=label, icon="refresh", reason=reason, choices=choices)
+    return Action(name="retry", label="Retry", icon="refresh", reason=reason, choices=choices)
 
 
 def _choices(job: JobRow) -> Sequence[Choice]:
@@ -87,7 +89,13 @@ def _choices(job: JobRow) -> Sequence[Choice]:
         word = "unfinished" if job.failed else "cancelled"
         found.append(Choice(tasks="unfinished", label=f"Retry {job.unfinished:,} {word}"))
     if job.done:
-        found.append(Choice(tasks="all", label=f"Retry all {plural(job.unfinished + job.done, 'task')}", asks=True))
+        found.append(
+            Choice(
+                tasks="all",
+                label=f"Retry all {plural(job.unfinished + job.done, 'task')}",
+                asks=True,
+            )
+        )
     return found
 
 

@@ -68,6 +68,10 @@ def test_a_viewer_is_offered_nothing_and_told_who_is() -> None:
     assert found == {"cancel": some, "retry": some, "again": some, "rename": few, "delete": few}
 
 
+def test_who_may_not_retry_is_offered_no_choice() -> None:
+    assert not offers(Role.VIEWER, **ENDED)["retry"].choices
+
+
 def test_an_operator_may_neither_rename_nor_delete() -> None:
     found = reasons(offers(Role.OPERATOR, **ENDED))
     assert {name for name, said in found.items() if said == "only for superadmins"} == {
@@ -105,5 +109,5 @@ def test_the_most_useful_retry_comes_first(
     ended: dict[str, Any] = {"status": "DONE", "is_final": True, "unfinished": unfinished}
     retry = offers(**ended, **counts)["retry"]
     assert [(each.tasks, each.label) for each in retry.choices] == choices
-    assert retry.label == choices[0][1]
+    assert retry.label == "Retry"
     assert [each.asks for each in retry.choices] == [tasks == "all" for tasks, _ in choices]
