@@ -5,7 +5,7 @@ from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskLost
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
-from app.jobs.store.reading import JobFilter
+from app.jobs.store.listing import JobFilter
 from app.jobs.uploads import UploadedFile
 from app.jobs.views import Attempt, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.db import Database
 from app.jobs.files import Shelf
-from app.jobs.store import inspecting, reading
-from app.jobs.store.reading import JobFilter
+from app.jobs.store import inspecting, listing, reading
+from app.jobs.store.listing import JobFilter
 from app.jobs.views import FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 from app.keyset import Window
 
@@ -50,6 +50,11 @@ class Looking:
         """Return these jobs as rows, as far as they exist."""
         with self.database.reading() as connection:
             return reading.jobs_of(connection, job_ids)
+
+    def tally_jobs(self, which: JobFilter) -> dict[str, tuple[int, bool]]:
+        """Count the jobs of each status, and say whether there may be more than were looked at."""
+        with self.database.reading() as connection:
+            return listing.tally(connection, which)
 
     def count_jobs(self, which: JobFilter, statuses: Iterable[str]) -> dict[str, int]:
         """Count the jobs of each status, each up to 1,001."""

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from app.admin import Column, query
 from app.admin.asked import Asked, asked_of
-from app.jobs import Engine, JobFilter, JobRow, JobStatus
+from app.admin.query import COUNT_CAP
+from app.jobs import Engine, JobFilter, JobRow
 from app.keyset import cut
 from app.resources.jobs import JOBS
 from app.users.permissions import HasRole, may
@@ -44,12 +45,15 @@ def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> Jo
         ),
         window,
     )
-    counts = engine.count_jobs(_filter(asked, hidden, status=None), JobStatus)
+    counts = engine.tally_jobs(_filter(asked, hidden, status=None))
     return JobsPage(
         rows=found.rows,
         listing=listing_of(asked, found),
         status=which.status,
-        counts={status: (min(n, 1000), n > 1000) for status, n in counts.items()},
+        counts={
+            status: (min(count, COUNT_CAP), more or count > COUNT_CAP)
+            for status, (count, more) in counts.items()
+        },
         may_start=may(person, "start"),
     )
 

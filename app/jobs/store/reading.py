@@ -5,25 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, SQLColumnExpression, func, literal, select, text
+from sqlalchemy import Connection, Row, Select, func, literal, select, text
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql import ColumnElement
 
 from app import keyset
 from app.jobs import models
 from app.jobs.errors import JobNotFound
 from app.jobs.states import JOB_ACTIVE
+from app.jobs.store.listing import COUNT_CAP, JobFilter, has_many, order_of
 from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
-from app.keyset import Order, Window
+from app.keyset import Window
 from app.users.models import User
-
-#: A count stops here: nobody compares 1,000 with 1,001, and counting millions is slow.
-COUNT_CAP = 1_000
-
 
 _starter, _canceller = aliased(User), aliased(User)
 _LIGHT = (
@@ -96,70 +91,15 @@ def _detail(row: Row[*tuple[Any, ...]], served: Collection[str]) -> JobDetail:
     return JobDetail(**values)
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobFilter:
-    """Which jobs a list shows; None is any. `hidden`: handlers whose jobs the asker may not see."""
-
-    status: str | None = None
-    handler: str | None = None
-    started_by: int | None = None
-    created_from: datetime | None = None  # and later
-    created_to: datetime | None = None  # and not any more
-    search: str = ""
-    hidden: frozenset[str] = frozenset()
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as SQL conditions."""
-        found: list[ColumnElement[bool]] = []
-        if self.status:
-            found.append(models.Job.status == self.status)
-        if self.handler:
-            found.append(models.Job.handler == self.handler)
-        if self.started_by is not None:
-            found.append(models.Job.started_by == self.started_by)
-        if self.created_from is not None:
-            found.append(models.Job.created_at >= self.created_from)
-        if self.created_to is not None:
-            found.append(models.Job.created_at < self.created_to)
-        if self.hidden:
-            found.append(models.Job.handler.not_in(self.hidden))
-        if self.search:
-            found.append(_matches(self.search))
-        return found
-
-
-def _matches(search: str) -> ColumnElement[bool]:
-    if search.lstrip("#").isdecimal() and len(search) < 19:
-        by_id = models.Job.id == int(search.lstrip("#"))
-        return by_id | models.Job.name.icontains(search, autoescape=True)
-    return models.Job.name.icontains(search, autoescape=True) | models.Job.handler.icontains(
-        search, autoescape=True
-    )
-
-
-#: What a list can be ordered by; with a `-` in front, the greatest comes first.
-SORTS: Final = ("created", "name", "finished")
-
-
 def jobs(
     connection: Connection, which: JobFilter, window: Window, sort: str = "-created"
 ) -> list[JobRow]:
     """Return a window of the jobs, newest first unless `sort` says otherwise."""
-    wanted = _jobs().where(*which.conditions())
-    served = served_handlers(connection)
-    found = keyset.read(connection, wanted, _order(which, sort), window)
+    order, served = order_of(which, sort), served_handlers(connection)
+    walking = not order.is_by_id and has_many(connection, which)
+    wanted = _jobs().where(*which.conditions(walking=walking))
+    found = keyset.read(connection, wanted, order, window)
     return [JobRow(**_light(row, served)) for row in found]
-
-
-def _order(which: JobFilter, sort: str) -> Order:
-    """Ids grow with the times of creation, and most filters have an index that ends with them."""
-    dated = which.created_from or which.created_to
-    by: dict[str, SQLColumnExpression[Any]] = {
-        "created": models.Job.created_at if dated else models.Job.id,
-        "name": models.Job.name,
-        "finished": models.Job.finished_at,
-    }
-    return Order(by=by[sort.removeprefix("-")], id=models.Job.id, descending=sort.startswith("-"))
 
 
 def jobs_of(connection: Connection, job_ids: Collection[int]) -> list[JobRow]:
