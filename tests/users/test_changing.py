@@ -59,7 +59,8 @@ def test_a_new_role_counts_at_once_for_who_is_signed_in(
     update_user(database, bob.id, by=alice, role="viewer")
     assert here.key
     seen = sign_ins.who(database, here.key)
-    assert seen and seen.role == Role.VIEWER
+    assert seen
+    assert seen.role == Role.VIEWER
 
 
 @pytest.mark.parametrize("changes", [Changes(disabled=True), Changes(password="another " * 3)])
