@@ -61,6 +61,11 @@ class Looking:
         with self.database.reading() as connection:
             return reading.count_jobs(connection, which, statuses)
 
+    def count_active_jobs(self, started_by: int, hidden: frozenset[str] = frozenset()) -> int:
+        """Count a person's jobs that have not ended, up to 1,001; without `hidden` handlers."""
+        with self.database.reading() as connection:
+            return reading.count_active(connection, started_by, hidden)
+
     def tasks(self, job_id: int, **which: Any) -> list[TaskRow]:
         """Return tasks of a job; see store.inspecting.tasks() for what may be asked."""
         with self.database.reading() as connection:

@@ -18,7 +18,6 @@ from app.jobs import (
     JobDetail,
     JobFilter,
     JobRow,
-    JobStatus,
     LogLine,
     TaskDetail,
     TaskRow,
@@ -188,9 +187,10 @@ def actions(engine: Engine, person: HasRole, job: JobRow) -> list[offers.Action]
 
 def navbar(engine: Engine, person: Person) -> NavbarJobs:
     """What the widget in the navigation shows this person."""
-    own = JobFilter(started_by=person.id, hidden=hidden_handlers(engine, person))
-    counts = engine.count_jobs(own, (JobStatus.QUEUED, JobStatus.IN_PROGRESS))
-    return NavbarJobs(active=sum(counts.values()), rows=engine.jobs(own, limit=RECENT))
+    hidden = hidden_handlers(engine, person)
+    own = JobFilter(started_by=person.id, hidden=hidden)
+    active = engine.count_active_jobs(person.id, hidden)
+    return NavbarJobs(active=active, rows=engine.jobs(own, limit=RECENT))
 
 
 def tasks_page(engine: Engine, job: JobDetail, asked: Mapping[str, str]) -> TasksPage:
