@@ -94,7 +94,7 @@ class StepClaim:
     rounds: int
     crashes: int
     #: When the job was started last: a retry begins another run, and this step is not of that one.
-    run: str
+    run: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class StepEnd:
 
     job_id: int
     worker_id: int
-    run: str
+    run: str | None
     error: str | None = None
     is_owed: bool = False
 
@@ -89,7 +89,7 @@ class StepEnd:
         }
 
 
-OWNED = "id = :job_id AND finisher = :worker_id AND started_at = :run"
+OWNED = "id = :job_id AND finisher = :worker_id AND started_at IS :run"
 GO_ON = text(f"""
     UPDATE job SET finisher = NULL, finish_step = NULL, finish_rounds = finish_rounds + 1,
                    finish_crashes = 0, version = version + 1

@@ -226,7 +226,7 @@ MOVE_JOB_STATE = text("""
     UPDATE job SET state = :state, state_version = state_version + 1, version = version + 1
     WHERE id = :job_id AND state_version = :base
 """)
-MOVE_IN_STEP = text(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND started_at = :run")
+MOVE_IN_STEP = text(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND started_at IS :run")
 
 
 def job_state(connection: Connection, job_id: int) -> JobState:
@@ -238,7 +238,7 @@ def job_state(connection: Connection, job_id: int) -> JobState:
 
 
 def move_job_state(
-    connection: Connection, newer: JobState, step: tuple[int, str] | None = None
+    connection: Connection, newer: JobState, step: tuple[int, str | None] | None = None
 ) -> bool:
     """Store a job's newer state if nobody stored another one meanwhile; tell whether it was so.
 
