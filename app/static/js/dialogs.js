@@ -35,11 +35,11 @@ export function openCreate(address) {
 /** The close event does what is left to do, as it does for Esc. */
 export function closeDialog() {
   closeQuestion();
-  openIn("dialogs")?.close();
+  shownIn("dialogs")?.close();
 }
 
 export function closeQuestion() {
-  openIn("questions")?.close();
+  shownIn("questions")?.close();
 }
 
 /**
@@ -100,12 +100,12 @@ function canHold(element) {
   return Boolean(element?.isConnected && !element.matches(":disabled") && element.checkVisibility());
 }
 
-function openIn(host) {
+function shownIn(host) {
   return document.querySelector(`#${host} > dialog[open]`);
 }
 
 function topmost() {
-  return openIn("questions") ?? openIn("dialogs");
+  return shownIn("questions") ?? shownIn("dialogs");
 }
 
 function focusOf(dialog) {
