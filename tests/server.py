@@ -113,6 +113,14 @@ class Server:
         asked = Request(f"{self.url}/api/v1{path}", data, headers, method=method)
         return json.loads(self._open(asked))
 
+    def upload(self, name: str, content: str) -> int:
+        """Upload a file, and return the number of the upload."""
+        head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        kind = "multipart/form-data; boundary=x"
+        headers = {"X-CSRFToken": self.token(), "Content-Type": kind}
+        body = f"{head}{content}\r\n--x--\r\n".encode()
+        return int(json.loads(self._open(Request(f"{self.url}/api/v1/files", body, headers)))["id"])
+
     def token(self) -> str:
         """The CSRF token of this session, as a page tells it to its scripts."""
         found = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/jobs"))
