@@ -17,7 +17,7 @@ import pytest
 
 from app.config import Settings
 from app.jobs import Engine, Handler, JobStatus, Task
-from app.jobs.errors import JobNotFound
+from app.jobs.errors import JobEnded, JobNotEnded, JobNotFound, TaskBegun
 from app.jobs.store import creating, keeping
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
@@ -88,6 +88,31 @@ def test_3_every_look_at_the_tasks_of_a_running_job_shows_them_all(engines: Engi
     assert looks > 3
 
 
+def test_5_deleting_tasks_leaves_no_other_behind_also_across_a_restart(engines: Engines) -> None:
+    engine = engines(WORK, runs=False)
+    job_id = engine.start_new_job("x", None, blank(30), "work")
+    engine.delete_tasks_from_existing_job(job_id, [3, 7])
+    engine.run()
+    eventually(lambda: engine.job(job_id).done)
+    engine.stop()
+    engine.run()
+    job = done(engine, job_id)
+    assert (job.done, job.total, job.progress) == (28, 28, 100)
+    found = engine.tasks(job_id, limit=99)
+    assert [task.result for task in found] == [n for n in range(30) if n not in (3, 7)]
+
+
+def test_5_a_running_task_is_not_deleted(engines: Engines, gate: threading.Event) -> None:
+    engine = engines(Handler(name="work", run=lambda _: gate.wait(20), **FREE))
+    job_id = engine.start_new_job("x", None, [{"state": {"a": 1}}], "work")
+    eventually(lambda: engine.job(job_id).in_progress)
+    with pytest.raises(TaskBegun):
+        engine.delete_tasks_from_existing_job(job_id, [0])
+    gate.set()
+    done(engine, job_id)
+    assert engine.task(job_id, 0).state == {"a": 1}
+
+
 def test_6_a_job_started_while_the_engine_boots_runs_once(engines: Engines) -> None:
     ran: list[int] = []
     work = Handler(name="work", run=lambda task: ran.append(task.index), **FREE)
@@ -102,10 +127,54 @@ def test_6_a_job_started_while_the_engine_boots_runs_once(engines: Engines) -> N
         ran.clear()
 
 
+def test_7_three_who_add_ten_tasks_at_once_add_thirty(engines: Engines) -> None:
+    engine = engines(WORK)
+    job_id = engine.start_new_job("x", None, blank(1), "work", auto_start=False)
+    add = engine.add_new_tasks_to_existing_job
+    adders = [threading.Thread(target=add, args=[job_id, blank(10)]) for _ in range(3)]
+    for adder in adders:
+        adder.start()
+    for adder in adders:
+        adder.join()
+    engine.start_next_queued_job("work")
+    job = done(engine, job_id)
+    assert (job.total, job.done) == (31, 31)
+    assert job.counts == recounted(engine.database, job_id)
+
+
 def test_8_a_job_with_tasks_to_skip_ends(engines: Engines) -> None:
     engine = engines(WORK)
     tasks = [{"state": {}, "skip": True}] * 10 + blank(1)
     assert done(engine, engine.start_new_job("x", None, tasks, "work")).skipped == 10
+
+
+def test_9_no_cancel_that_was_answered_well_is_of_a_job_that_ends_well(engines: Engines) -> None:
+    engine = engines(WORK)
+    for pause in range(40):
+        job_id = engine.start_new_job("x", None, blank(3), "work")
+        for _ in range(pause):
+            engine.job(job_id)
+        try:
+            engine.cancel(job_id)
+        except JobEnded:
+            assert engine.job(job_id).status == JobStatus.DONE
+        else:
+            eventually(lambda job_id=job_id: engine.job(job_id).is_final)  # type: ignore[misc]
+            assert engine.job(job_id).status == JobStatus.CANCELLED
+
+
+def test_10_a_job_whose_tasks_are_still_written_does_not_run(engines: Engines) -> None:
+    ran: list[int] = []
+    engine = engines(Handler(name="work", run=lambda task: ran.append(task.index), **FREE))
+
+    def tasks() -> Iterator[dict[str, Any]]:
+        for number in range(6_000):
+            if number == 5_500:
+                done(engine, engine.start_new_job("other", None, blank(1), "work"))
+                assert ran == [0]
+            yield {"state": {}}
+
+    assert done(engine, engine.start_new_job("x", None, tasks(), "work")).done == 6_000
 
 
 def test_10_the_error_of_a_task_stays_out_of_the_state_of_its_job(engines: Engines) -> None:
@@ -128,7 +197,17 @@ def test_11_a_backup_of_the_database_has_the_tasks_too(engines: Engines, tmp_pat
     copy.close()
 
 
-def test_12_deleting_a_running_job_stops_nothing_else(
+def test_12_a_running_job_is_not_deleted(engines: Engines, gate: threading.Event) -> None:
+    engine = engines(Handler(name="work", run=lambda _: gate.wait(20), **FREE))
+    job_id = engine.start_new_job("x", None, blank(2), "work")
+    eventually(lambda: engine.job(job_id).in_progress)
+    with pytest.raises(JobNotEnded):
+        engine.delete_job(job_id)
+    gate.set()
+    done(engine, job_id)
+
+
+def test_12_a_running_job_whose_row_is_deleted_by_hand_stops_nothing_else(
     engines: Engines, gate: threading.Event
 ) -> None:
     begun: list[int] = []
