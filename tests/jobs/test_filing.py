@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from app import schema
-from app.db import Database
+from app.db import Database, now
 from app.jobs.errors import BadFile, JobFileNotFound, TaskLost, TooManyUploads, UploadNotGood
 from app.jobs.models import File, Job, Task, Worker
 from app.jobs.store import filing
@@ -96,4 +96,4 @@ def test_a_role_that_is_none_is_not_stored(empty_database: Database) -> None:
         pytest.raises(Exception, match="ck_file_role"),
         empty_database.writing() as connection,
     ):
-        connection.execute(insert(File).values(row | {"created_at": filing.now()}))
+        connection.execute(insert(File).values(row | {"created_at": now()}))
