@@ -6,18 +6,19 @@ A program that shows one number subscribes to this number, and is not sent whole
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection
 from typing import Any
 
 from app.jobs import Engine
 from app.users.permissions import HasRole
-from app.web.live.topics import Address, Message, Seen, Window
+from app.web.live.topics import Address, Message, Now, Seen, Window
 from app.web.pages import job_for
 
 _NOTHING = object()
 
 
-class JobField:
+class JobField(Now):
     """`job-state/<id>/<field>`: one field of a job's state; null while the state lacks it."""
 
     def __init__(self, engine: Engine, address: Address) -> None:
@@ -30,7 +31,9 @@ class JobField:
         """Only this job is of interest."""
         return self._job_id in job_ids
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+    def look(
+        self, person: HasRole, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
         """The value, unless it is the one that was told last."""
         value = job_for(self._engine, person, self._job_id).state.get(self._field)
         before, self._shown = self._shown, _mark(value)
@@ -39,7 +42,7 @@ class JobField:
         return [{"data": {"jobId": self._job_id, "fieldName": self._field, "value": value}}]
 
 
-class TaskField:
+class TaskField(Now):
     """`job-task-state/<id>/<field>`: one field of the states of a job's tasks, in a window."""
 
     def __init__(self, engine: Engine, address: Address) -> None:
@@ -54,7 +57,9 @@ class TaskField:
         """Only this job is of interest."""
         return self._job_id in job_ids
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+    def look(
+        self, person: HasRole, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
         """The values of the tasks that have the field at first, then those that changed."""
         job = job_for(self._engine, person, self._job_id)
         messages = []

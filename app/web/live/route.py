@@ -19,6 +19,7 @@ from app.users import sign_ins
 from app.users.people import Person
 from app.web.access import may
 from app.web.live.lookout import Lookout
+from app.web.live.sharing import Shared
 from app.web.live.socket import LiveSocket
 from app.web.live.watcher import Watcher
 from app.web.session import here
@@ -33,6 +34,7 @@ _seats: list[None] = []  # one for each open socket of this process
 def init_app(app: Flask) -> None:
     """Give the application its socket."""
     app.extensions["jobdeck_lookout"] = Lookout(app.extensions["jobdeck"])
+    app.extensions["jobdeck_drawings"] = Shared()
     app.add_url_rule("/live", "live", live, websocket=True)
     app.add_url_rule("/live", "live_without_upgrade", without_upgrade)
 

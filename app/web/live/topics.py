@@ -6,6 +6,7 @@ what is new. The first look, with no cursor, is a snapshot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,16 +42,30 @@ class Address:
 class Topic(Protocol):
     """Something that one socket watches."""
 
+    #: All changes that came before this moment are in what was shown last.
+    as_of: float
+
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Whether a change of these jobs may be a change here."""
         ...
 
-    def look(self, person: Person, changed: Collection[int]) -> list[Message]:
-        """What is new for this person, as messages; raises when they may not see it."""
+    def look(
+        self, person: Person, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
+        """What is new for this person, as messages; raises when they may not see it.
+
+        `since` is when the first of these changes came: what was read after it will do.
+        """
         ...
 
 
-class JobUpdates:
+class Now:
+    """A topic that reads by itself, each time that it looks."""
+
+    as_of = math.inf
+
+
+class JobUpdates(Now):
     """`job-updates`: every job that the person may view."""
 
     def __init__(self, engine: Engine, _: Address) -> None:
@@ -62,7 +77,9 @@ class JobUpdates:
         """Every job is of interest."""
         return True
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+    def look(
+        self, person: HasRole, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
         """The newest jobs at first, then those that changed."""
         hidden, gone = hidden_handlers(self._engine, person), []
         if self._is_first:
@@ -89,7 +106,7 @@ class JobUpdates:
         return sorted(id_ for id_ in job_ids if self._shown.pop(id_, None) is not None)
 
 
-class TaskUpdates:
+class TaskUpdates(Now):
     """`job-task-updates/<id>`: the tasks of a window of one job."""
 
     def __init__(self, engine: Engine, address: Address) -> None:
@@ -102,7 +119,9 @@ class TaskUpdates:
         """Only this job is of interest."""
         return self._job_id in job_ids
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
+    def look(
+        self, person: HasRole, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
         job = job_for(self._engine, person, self._job_id)
         parts = self._window.changed(self._engine, job, self._seen)

@@ -6,16 +6,18 @@ shown last; rows of a table are sent one by one, with the order that they are in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
-from flask import render_template
+from flask import current_app, render_template
 
 from app.jobs import Engine
 from app.users.people import Person
-from app.users.permissions import HasRole
 from app.web import pages
 from app.web.job_list import jobs_page
+from app.web.live.sharing import Shared
 from app.web.live.topics import Address, Message
 
 POPUP_PARTS = {
@@ -33,12 +35,28 @@ POPUP_PARTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A view as it was drawn: its parts by element id, the rows of its list, the job's version."""
+
+    html: Mapping[str, str]
+    list_id: str
+    rows: Mapping[str, str]
+    version: int | None = None
+
+
 class _Shown:
     """What a page shows of a view, by element id, so that only differences are sent."""
 
     def __init__(self) -> None:
         self._html: dict[str, int] = {}
         self._orders: dict[str, list[str]] = {}
+
+    def news(self, drawn: Drawn) -> list[Message]:
+        """What of this drawing is not as it was shown, as messages."""
+        html, lists = self.new_parts(drawn.html), self.new_list(drawn.list_id, drawn.rows)
+        version = {} if drawn.version is None else {"v": drawn.version}
+        return [version | {"html": html, "lists": lists}] if html or lists else []
 
     def new_parts(self, parts: Mapping[str, str]) -> dict[str, str]:
         """Those parts whose HTML is not the one that was shown."""
@@ -56,86 +74,104 @@ class _Shown:
         return {container: {"order": order, "html": fresh}} if fresh or order != before else {}
 
 
-class JobsView:
-    """`view/jobs?<query>`: one page of the list."""
+class View:
+    """A view of which each socket is sent what it does not show yet. Drawn once for all alike."""
 
     def __init__(self, engine: Engine, address: Address) -> None:
-        self._engine = engine
-        self._query = address.query
+        self.engine = engine
+        self.job_id = address.job_id
+        self.query = address.query
+        self.as_of = -math.inf
         self._shown = _Shown()
+
+    def look(
+        self, person: Person, changed: Collection[int], since: float = math.inf
+    ) -> list[Message]:
+        """The parts and the rows that are not as they were; raises when they may not see it."""
+        # What a person may see hangs on the role; `seen_by` says so where it hangs on more.
+        view = (type(self), self.job_id, *sorted(self.query.items()), *self.seen_by(person))
+        shared = cast(Shared[Drawn], current_app.extensions["jobdeck_drawings"])
+        drawing = shared.drawn(view, since, lambda: self.draw(person))
+        self.as_of = drawing.as_of
+        return self._shown.news(drawing.content)
+
+    def seen_by(self, person: Person) -> tuple[object, ...]:
+        """All of a person that makes a difference to what is drawn."""
+        return (person.role,)
+
+    def draw(self, person: Person) -> Drawn:
+        """Read and draw it as it is now; raises when this person may not see it."""
+        raise NotImplementedError
+
+
+class JobsView(View):
+    """`view/jobs?<query>`: one page of the list."""
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Any job may come onto the page."""
         return True
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
-        """The rows and the tabs that are not as they were."""
-        page = jobs_page(self._engine, person, self._query)
-        rows = {
-            f"job-row-{job.id}": render_template("jobs/_row.html", job=job) for job in page.rows
-        }
-        html = self._shown.new_parts(
-            {
+    def draw(self, person: Person) -> Drawn:
+        """The rows, the tabs and the pager."""
+        page = jobs_page(self.engine, person, self.query)
+        return Drawn(
+            html={
                 "job-tabs": render_template("jobs/_tabs.html", page=page),
                 "job-pager": render_template("jobs/_pager.html", page=page),
-            }
+            },
+            list_id="job-rows",
+            rows={
+                f"job-row-{job.id}": render_template("jobs/_row.html", job=job) for job in page.rows
+            },
         )
-        lists = self._shown.new_list("job-rows", rows)
-        return [{"html": html, "lists": lists}] if html or lists else []
 
 
-class PopupView:
+class PopupView(View):
     """`view/job/<id>?<query>`: the popup of one job."""
-
-    def __init__(self, engine: Engine, address: Address) -> None:
-        self._engine = engine
-        self._job_id = address.job_id
-        self._query = address.query
-        self._shown = _Shown()
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
-        return self._job_id in job_ids
+        return self.job_id in job_ids
 
-    def look(self, person: HasRole, changed: Collection[int]) -> list[Message]:
-        """The parts and the task rows that are not as they were."""
-        popup = pages.popup(self._engine, person, self._job_id, self._query)
+    def draw(self, person: Person) -> Drawn:
+        """The parts, and the rows of the tasks."""
+        popup = pages.popup(self.engine, person, self.job_id, self.query)
         context = vars(popup)
-        html = self._shown.new_parts(
-            {
-                f"job-{self._job_id}-{name}": render_template(template, **context)
+        return Drawn(
+            html={
+                f"job-{self.job_id}-{name}": render_template(template, **context)
                 for name, template in POPUP_PARTS.items()
-            }
+            },
+            list_id=f"job-{self.job_id}-task-rows",
+            rows={
+                f"task-{self.job_id}-{task.index}": render_template(
+                    "jobs/_task_row.html", job=popup.job, task=task
+                )
+                for task in popup.tasks.rows
+            },
+            version=popup.job.version,
         )
-        rows = {
-            f"task-{self._job_id}-{task.index}": render_template(
-                "jobs/_task_row.html", job=popup.job, task=task
-            )
-            for task in popup.tasks.rows
-        }
-        lists = self._shown.new_list(f"job-{self._job_id}-task-rows", rows)
-        return [{"v": popup.job.version, "html": html, "lists": lists}] if html or lists else []
 
 
-class NavbarView:
+class NavbarView(View):
     """`view/navbar`: a person's own jobs, in the navigation of every page."""
-
-    def __init__(self, engine: Engine, _: Address) -> None:
-        self._engine = engine
-        self._shown = _Shown()
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Any job may be one of theirs."""
         return True
 
-    def look(self, person: Person, changed: Collection[int]) -> list[Message]:
-        """The button with its number, and the rows, that are not as they were."""
-        navbar = pages.navbar(self._engine, person)
-        button = render_template("_navbar_button.html", navbar=navbar)
-        rows = {
-            f"navbar-job-{job.id}": render_template("_navbar_row.html", job=job)
-            for job in navbar.rows
-        }
-        html = self._shown.new_parts({"navbar-jobs-button": button})
-        lists = self._shown.new_list("navbar-jobs-rows", rows)
-        return [{"html": html, "lists": lists}] if html or lists else []
+    def seen_by(self, person: Person) -> tuple[object, ...]:
+        """Each person has their own."""
+        return (person.role, person.id)
+
+    def draw(self, person: Person) -> Drawn:
+        """The button with its number, and the rows."""
+        navbar = pages.navbar(self.engine, person)
+        return Drawn(
+            html={"navbar-jobs-button": render_template("_navbar_button.html", navbar=navbar)},
+            list_id="navbar-jobs-rows",
+            rows={
+                f"navbar-job-{job.id}": render_template("_navbar_row.html", job=job)
+                for job in navbar.rows
+            },
+        )

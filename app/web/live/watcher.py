@@ -56,6 +56,7 @@ class Watcher:
         self._asked_at = time.monotonic()
         self._topics: dict[str, Topic] = {}
         self._changed: set[int] = set()
+        self._first = self._last = 0.0  # when the first and the last of these changes came
         self._changing = threading.Lock()
         self._looked_at = 0.0
         self._mistakes = 0
@@ -84,8 +85,13 @@ class Watcher:
     def _notice(self, job_ids: Collection[int]) -> None:
         # Runs on the thread that changed the jobs: note it, and be gone. The first note wakes the
         # watcher, which then knows when to look; the others of the same pause need not.
+        self._note(job_ids, time.monotonic())
+
+    def _note(self, job_ids: Collection[int], at: float) -> None:
         with self._changing:
             is_first = not self._changed
+            self._first = at if is_first else min(at, self._first)
+            self._last = max(at, self._last)
             self._changed.update(job_ids)
         if is_first:
             self._socket.wake()
@@ -101,14 +107,18 @@ class Watcher:
         self._check_person(TRUST_SECONDS)
         with self._changing:
             changed, self._changed = self._changed, set()
+            first, last = self._first, self._last
         for name, topic in list(self._topics.items()):
             if topic.concerns(changed):
-                self._show(name, topic, changed)
+                self._show(name, topic, changed, first)
+                if topic.as_of < last:
+                    # It is as others have seen it before the last change: look again soon.
+                    self._note(changed, last)
         self._looked_at = time.monotonic()
 
-    def _show(self, name: str, topic: Topic, changed: Collection[int]) -> None:
+    def _show(self, name: str, topic: Topic, changed: Collection[int], since: float) -> None:
         try:
-            messages = topic.look(self._person, changed) if self._person else []
+            messages = topic.look(self._person, changed, since) if self._person else []
         except (JobsError, UsersError) as error:
             self._topics.pop(name, None)
             self._send({"topic": name, "error": str(error)})
@@ -158,7 +168,7 @@ class Watcher:
 
     def _first_look(self, name: str, topic: Topic) -> None:
         try:
-            messages = topic.look(self._person, ()) if self._person else []
+            messages = topic.look(self._person, (), time.monotonic()) if self._person else []
         except (JobsError, UsersError) as error:
             self._send({"topic": name, "error": str(error)})
             return
