@@ -7,6 +7,9 @@ from alembic import context
 import app.jobs.models
 import app.users.models  # noqa: F401
 from app.db import Base
+from app.resources import all_resources
+
+all_resources()  # whose modules may have tables of their own
 
 context.configure(
     connection=context.config.attributes["connection"],

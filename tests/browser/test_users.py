@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
 
 from tests.browser.conftest import Complaints
 from tests.browser.panel import expect_path
@@ -117,7 +117,12 @@ def test_the_last_superadmin_is_told_why_not(page: Page, complaints: Complaints)
 
 def test_a_form_that_was_written_in_is_not_left_by_accident(page: Page, email: str) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
     page.goto("/users/new")
     page.get_by_role("link", name="Cancel").click()
     expect_path(page, "/users")
