@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from app.config import Settings
+from app.handlers.export_jobs import TOLD, told_of
 from app.jobs import Engine
 from tests.at_work import AtWork
 from tests.visitor import Visitor
@@ -276,3 +277,10 @@ def test_a_job_without_files_shows_none(alice: Visitor, engine: Engine) -> None:
 
 def test_the_request_class_takes_files_of_the_application_only(app: Flask) -> None:
     assert app.request_class.__name__ == "UploadingRequest"
+
+
+def test_an_export_tells_a_job_as_the_api_does(alice: Visitor, engine: Engine) -> None:
+    job_id = engine.start("swift", name="Told", started_by=1)
+    told = told_of(engine.job(job_id))
+    assert told == alice.get(f"/api/v1/jobs/{job_id}").get_json()
+    assert list(told) == list(TOLD)
