@@ -11,7 +11,7 @@ from pathlib import Path
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Registry
-from tests.faults.witness import witnessed
+from tests.faults.witness import called_back, deadly, witnessed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -24,7 +24,7 @@ def settings_of(folder: Path, *, lease: float = 30.0) -> Settings:
 def engine_of(folder: Path, *, lease: float = 30.0) -> Engine:
     """An engine on the folder's database; it runs nothing until it is told to."""
     settings = settings_of(folder, lease=lease)
-    return Engine(Database(settings.database), settings, Registry([witnessed]))
+    return Engine(Database(settings.database), settings, Registry([witnessed, called_back, deadly]))
 
 
 class Life:

@@ -7,6 +7,7 @@ what the database cannot: what ran, how often, and in which process.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,23 +47,69 @@ def so_many(params: Params) -> Iterator[dict[str, Any]]:
         yield {"number": number}
 
 
+@task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
+def called_back(task: Task) -> None:
+    """Testify; the callbacks testify, too, and the first two rounds add tasks."""
+    _testify(task, "S")
+    threading.Event().wait(task.job.params.seconds)
+    _testify(task, "E")
+
+
+@called_back.tasks
+def as_many(params: Params) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    return so_many(params)
+
+
+@called_back.before_job_finish
+def grow(job: Any, attempt: int) -> None:
+    """Add as many tasks again, twice."""
+    write(job.params.file, f"B {os.getpid()} {job.id} {attempt}")
+    job.update_fields_atomically(lambda state: state.update(rounds=attempt))
+    threading.Event().wait(0.05)
+    if attempt <= 2:
+        job.add_tasks(so_many(job.params))
+
+
+@called_back.on_all_tasks_done
+def tell(job: Any) -> None:
+    """Say that all is done."""
+    write(job.params.file, f"A {os.getpid()} {job.id} 0")
+    threading.Event().wait(0.05)
+
+
+@task_handler(concurrency_limit=None)
+def deadly(task: Task) -> None:
+    """Its tasks are harmless, and its callback kills its process."""
+
+
+@deadly.before_job_finish
+def die(job: Any, attempt: int) -> None:
+    """Kill the process, as a crash of native code would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _add(state: dict[str, Any], index: int) -> None:
     state["sum"] = state.get("sum", 0) + index
     state["count"] = state.get("count", 0) + 1
 
 
 def _testify(task: Task, what: str) -> None:
-    line = f"{what} {os.getpid()} {task.job.id} {task.index}\n"
-    file = os.open(task.job.params.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    write(task.job.params.file, f"{what} {os.getpid()} {task.job.id} {task.index}")
+
+
+def write(path: str, line: str) -> None:
+    """Write a line that outlives the process."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, line.encode())
+        os.write(file, f"{line}\n".encode())
     finally:
         os.close(file)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A task began (S) or ended (E) in a process."""
+    """A task began (S) or ended (E) in a process, or a callback was called (B, A)."""
 
     what: str
     pid: int
