@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -55,14 +56,19 @@ def sign_out(database: Database, key: str) -> None:
 
 def who(database: Database, key: str) -> Person | None:
     """The person behind this sign-in, as they are now; None when it ended or they are disabled."""
+    return who_are(database, [key]).get(key)
+
+
+def who_are(database: Database, keys: Collection[str]) -> dict[str, Person]:
+    """The people behind these sign-ins, as they are now; who is not here any more is left out."""
     query = (
-        select(User.id, User.email, User.role)
-        .join(SignIn, SignIn.user_id == User.id)
-        .where(SignIn.key == key, SignIn.expires_at > now(), User.disabled.is_(False))
+        select(SignIn.key, User.id, User.email, User.role)
+        .join(User, SignIn.user_id == User.id)
+        .where(SignIn.key.in_(keys), SignIn.expires_at > now(), User.disabled.is_(False))
     )
     with database.reading() as connection:
-        row = connection.execute(query).first()
-    return row and Person(id=row.id, email=row.email, role=Role(row.role))
+        found = connection.execute(query).all()
+    return {row.key: Person(id=row.id, email=row.email, role=Role(row.role)) for row in found}
 
 
 def of_person(database: Database, person: Person, limit: int = 50) -> list[SignInRow]:

@@ -1,34 +1,46 @@
-"""Changes that other processes made: looked for while somebody watches, and only then."""
+"""What happens elsewhere: jobs that other processes changed, and people who are not who they were.
+
+Looked for while somebody watches, and only then: once for all sockets of this process.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from app.jobs import Engine
+from app.users.people import Person
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS: Final = 0.25
+#: Who is signed in is asked at each of so many looks: a second must not pass.
+ASK_EVERY: Final = 3
+
+WhoAre = Callable[[Collection[str]], Mapping[str, Person]]
+#: Told who is behind a sign-in now, on the lookout's thread: it must not wait.
+Know = Callable[[Person | None], None]
 
 
 class Lookout:
-    """Compares the versions of jobs, four times a second, and announces what moved."""
+    """Compares versions of jobs four times a second, and asks who is signed in once a second."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, who_are: WhoAre) -> None:
         self._engine = engine
+        self._who_are = who_are
         self._lock = threading.Lock()
-        self._watchers = 0
+        self._watchers: dict[Know, str] = {}
         self._thread: threading.Thread | None = None
         self._nobody = threading.Event()
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Look out until the block is left, together with all others who watch."""
+    def watching(self, key: str, know: Know) -> Iterator[None]:
+        """Look out until the block is left, also for the person who signed in with this key."""
         with self._lock:
-            self._watchers += 1
+            self._watchers[know] = key
             if self._thread is None:
                 self._nobody = threading.Event()
                 self._thread = threading.Thread(
@@ -39,7 +51,7 @@ class Lookout:
             yield
         finally:
             with self._lock:
-                self._watchers -= 1
+                del self._watchers[know]
                 if not self._watchers:
                     self._nobody.set()
                     self._thread = None
@@ -47,8 +59,11 @@ class Lookout:
     def _run(self, nobody: threading.Event) -> None:
         # Nothing is known at first: a change may come between a watcher's first look and this one.
         known: dict[int, int] = {}
-        trouble = self._engine.trouble
+        trouble, looks = self._engine.trouble, 0
         while not nobody.wait(LOOK_SECONDS):
+            looks += 1
+            if looks % ASK_EVERY == 0:
+                self._ask()
             found = self._look()
             if found is None:
                 continue
@@ -66,3 +81,15 @@ class Lookout:
         except Exception:
             log.exception("Other processes' changes cannot be seen just now")
             return None
+
+    def _ask(self) -> None:
+        with self._lock:
+            watchers = dict(self._watchers)
+        try:
+            people = self._who_are(set(watchers.values()))
+        except Exception:
+            # Each watcher asks by itself when it is not told.
+            log.exception("Who is signed in cannot be seen just now")
+            return
+        for know, key in watchers.items():
+            know(people.get(key))

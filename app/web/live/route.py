@@ -14,9 +14,7 @@ from simple_websocket.errors import ConnectionClosed
 from werkzeug.exceptions import ServiceUnavailable
 
 from app.extensions import the_database, the_engine, the_settings
-from app.jobs import Engine
 from app.users import sign_ins
-from app.users.people import Person
 from app.web.access import may
 from app.web.live.lookout import Lookout
 from app.web.live.sharing import Shared
@@ -33,7 +31,10 @@ _seats: list[None] = []  # one for each open socket of this process
 
 def init_app(app: Flask) -> None:
     """Give the application its socket."""
-    app.extensions["jobdeck_lookout"] = Lookout(app.extensions["jobdeck"])
+    database = app.extensions["jobdeck_database"]
+    app.extensions["jobdeck_lookout"] = Lookout(
+        app.extensions["jobdeck"], lambda keys: sign_ins.who_are(database, keys)
+    )
     app.extensions["jobdeck_drawings"] = Shared()
     app.add_url_rule("/live", "live", live, websocket=True)
     app.add_url_rule("/live", "live_without_upgrade", without_upgrade)
@@ -43,9 +44,9 @@ def init_app(app: Flask) -> None:
 def live() -> ResponseReturnValue:
     """Serve one socket until it ends. Who may open it was asked before the upgrade."""
     engine, database, key = the_engine(), the_database(), here().key
-    lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
-    with _seat(the_settings().max_sockets), lookout.watching():
-        _serve(LiveSocket(request.environ), engine, lambda: sign_ins.who(database, key))
+    with _seat(the_settings().max_sockets):
+        socket = LiveSocket(request.environ)
+        _serve(socket, key, lambda: Watcher(socket, engine, lambda: sign_ins.who(database, key)))
     return _TakenOver()
 
 
@@ -64,10 +65,11 @@ def close_all() -> None:
         watcher.stop()
 
 
-def _serve(socket: LiveSocket, engine: Engine, who: Callable[[], Person | None]) -> None:
+def _serve(socket: LiveSocket, key: str, watch: Callable[[], Watcher]) -> None:
     """Serve an open socket. No error may leave here: its page would be written into the socket."""
+    lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
     try:
-        with _listed(Watcher(socket, engine, who)) as watcher:
+        with _listed(watch()) as watcher, lookout.watching(key, watcher.know):
             watcher.serve()
     except ConnectionClosed:
         pass

@@ -52,8 +52,9 @@ class Watcher:
         self._socket = socket
         self._engine = engine
         self._who = who
-        self._person = who()
-        self._asked_at = time.monotonic()
+        self._person = self._known = who()
+        self._known_at = time.monotonic()
+        self._is_another = False
         self._topics: dict[str, Topic] = {}
         self._changed: set[int] = set()
         self._first = self._last = 0.0  # when the first and the last of these changes came
@@ -67,6 +68,12 @@ class Watcher:
         self._stopping = True
         self._socket.wake()
 
+    def know(self, person: Person | None) -> None:
+        """Hear who is behind the sign-in now; callable from every thread."""
+        self._known, self._known_at = person, time.monotonic()
+        if person != self._person:
+            self._socket.wake()
+
     def serve(self) -> None:
         """Answer and tell until the socket is closed; raises ConnectionClosed then."""
         try:
@@ -78,6 +85,7 @@ class Watcher:
                     for message in self._socket.messages():
                         self._answer(message)
                     self._check_person(IDLE_SECONDS)
+                    self._look_again_as_another()
                     self._tell()
         except Goodbye as goodbye:
             self._socket.say_goodbye(*goodbye.farewell)
@@ -116,6 +124,13 @@ class Watcher:
                     self._note(changed, last)
         self._looked_at = time.monotonic()
 
+    def _look_again_as_another(self) -> None:
+        """Show everything once more to a person whose role has changed."""
+        if self._is_another:
+            self._is_another = False
+            for name, topic in list(self._topics.items()):
+                self._show(name, topic, (), time.monotonic())
+
     def _show(self, name: str, topic: Topic, changed: Collection[int], since: float) -> None:
         try:
             messages = topic.look(self._person, changed, since) if self._person else []
@@ -131,12 +146,13 @@ class Watcher:
             self._send({"topic": name, "boot": self._engine.boot, **message})
 
     def _check_person(self, trusted_for: float) -> None:
-        if time.monotonic() - self._asked_at < trusted_for:
-            return
-        self._person = self._who()
-        self._asked_at = time.monotonic()
-        if self._person is None:
+        # The lookout tells each second; who is not told asks.
+        if time.monotonic() - self._known_at > trusted_for:
+            self._known, self._known_at = self._who(), time.monotonic()
+        if self._known is None:
             raise Goodbye(SIGNED_OUT)
+        if self._known != self._person:
+            self._person, self._is_another = self._known, True
 
     # What the other side says
 
