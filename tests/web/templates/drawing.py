@@ -120,6 +120,7 @@ def component(name: str, shown: SimpleNamespace, *rows: SimpleNamespace) -> str:
         job=shown,
         state=shown.state,
         params=shown.params,
+        files={},
         get_job_tasks=lambda limit=10, offset=0, fields=None: list(rows),
     )
 

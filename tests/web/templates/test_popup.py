@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from flask import Flask, render_template
 
+from app.web import components
 from tests.web.templates.drawing import (
     HOSTILE,
     NOW,
@@ -94,6 +96,13 @@ def test_a_failed_task_shows_its_newest_traceback_unfolded(app: Flask) -> None:
     assert "Its worker died 1 time" in html
 
 
+SHIPPED = sorted(
+    each.stem
+    for each in Path(components.__file__).parent.parent.joinpath("components").glob("*.html")
+    if not each.stem.startswith("_")
+)
+
+
 def task_of(shown: SimpleNamespace, opened: SimpleNamespace) -> str:
     return render_template("jobs/_task.html", job=shown, task=opened, actions=actions(shown))
 
@@ -122,6 +131,15 @@ def test_an_attempt_of_each_kind_is_shown(app: Flask, status: str) -> None:
 def test_a_job_without_tasks_says_so(app: Flask) -> None:
     assert "This job has no tasks." in popup(tasks=tasks())
     assert "No task is failed." in popup(tasks=tasks(status="FAILED"))
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_component_can_draw_a_job_of_which_nothing_is_known(
+    app: Flask, name: str, is_final: bool
+) -> None:
+    assert component(name, job(total=0, is_final=is_final)).strip()
+    assert component(name, job(is_final=is_final), task(state={}, status="FAILED")).strip()
 
 
 def test_the_default_component_shows_the_state_it_finds(app: Flask) -> None:
