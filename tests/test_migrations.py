@@ -15,7 +15,7 @@ from sqlalchemy import (
 import app.jobs.models
 import app.users.models  # noqa: F401
 from app import schema
-from app.db import Base, Database
+from app.db import Base, Database, Moment
 from tests.catalogue import Catalogue, catalogue_of
 from tests.rows import fill, tables_of
 
@@ -92,3 +92,19 @@ def test_a_drafted_migration_has_the_next_number(
     source = drafted.read_text()
     assert f'down_revision = "{REVISIONS[0][1]}"' in source.replace("'", '"')
     compile(source, drafted.name, "exec")
+
+
+def test_a_drafted_migration_runs_as_it_is(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, copied)
+    monkeypatch.setattr(schema, "MIGRATIONS", copied)
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_one_time_link_user_id")
+        connection.exec_driver_sql("DROP TABLE one_time_link")  # which has times and a reference
+    drafted = schema.draft(database, "links once more")
+    namespace: dict[str, object] = {}
+    exec(compile(drafted.read_text(), drafted.name, "exec"), namespace)
+    assert namespace["Moment"] is Moment
+    assert "sa.Column('expires_at', Moment(), nullable=False)" in drafted.read_text()

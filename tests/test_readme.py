@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,23 @@ def test_the_handler_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Mon
     params = handler.read_params({"folder": str(tmp_path)})
     assert list(handler.states(params)) == [{"path": str(tmp_path / "a.txt")}]
     assert handler.description == "Count the words of every text in a folder."
+
+
+def test_the_resource_in_the_readme_works(tmp_path: Path) -> None:
+    (source,) = re.findall(r"```python\n# app/resources/customers.py\n(.+?)```", README, re.DOTALL)
+    (tmp_path / "customers.py").write_text(source)
+    # In a process of its own: the table must not be among those of the other tests.
+    found = subprocess.run(
+        [sys.executable, "-c", LISTED, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["jobs", "customers", "users"]
+
+
+LISTED = """
+import sys, app.resources
+app.resources.__path__.append(sys.argv[1])
+print(*(each.name for each in app.resources.all_resources()))
+"""
 
 
 def test_the_tree_in_architecture_names_what_is_there() -> None:
