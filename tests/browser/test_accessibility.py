@@ -104,7 +104,7 @@ def question(page: Page, server: Server, gate: Gate) -> None:
     """The question before a job is cancelled."""
     running_popup(page, server, gate)
     popup(page).get_by_test_id("job-cancel").click()
-    expect(page.get_by_test_id("confirm")).to_be_visible()
+    expect(page.get_by_test_id("question")).to_be_visible()
 
 
 def dialog_with_an_error(page: Page, server: Server, gate: Gate) -> None:

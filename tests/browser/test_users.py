@@ -54,7 +54,7 @@ def test_an_account_is_made_changed_and_deleted(page: Page, email: str) -> None:
     page.get_by_test_id("save").click()
     expect_toast(page, "The user has been saved.")
     page.get_by_test_id("delete").click()
-    question = page.get_by_test_id("confirm")
+    question = page.get_by_test_id("question")
     expect(question.get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press("Escape")
     expect(question).to_be_hidden()
@@ -111,7 +111,7 @@ def test_the_last_superadmin_is_told_why_not(page: Page, complaints: Complaints)
     expect(page.get_by_role("alert")).to_contain_text("Nobody else could sign in")
     page.get_by_role("link", name="Cancel").click()
     page.get_by_test_id("delete").click()
-    page.get_by_test_id("confirm").get_by_role("button", name="Delete user").click()
+    page.get_by_test_id("question").get_by_role("button", name="Delete user").click()
     expect(page.get_by_role("alert")).to_contain_text("Nobody else could sign in")
 
 
@@ -229,7 +229,7 @@ def a_question(page: Page) -> None:
     """The question before an account is deleted."""
     make(page, f"axe{next(numbers)}@example.com")
     page.get_by_test_id("delete").click()
-    expect(page.get_by_test_id("confirm")).to_be_visible()
+    expect(page.get_by_test_id("question")).to_be_visible()
 
 
 def a_form_with_errors(page: Page) -> None:

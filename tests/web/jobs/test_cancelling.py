@@ -30,7 +30,7 @@ def test_the_question_says_what_will_not_start_and_what_runs(
 ) -> None:
     job_id = running(at_work, gate, tasks=12)
     page = opened(oscar, f"/jobs/{job_id}/cancellation", headers=SCRIPT)
-    (dialog,) = page.hook("confirm")
+    (dialog,) = page.hook("question")
     assert dialog.name == "dialog"
     assert "2 tasks have not begun and will not start." in words(dialog)
     assert "10 still run: they are asked to stop" in words(dialog)
@@ -41,7 +41,7 @@ def test_the_question_is_a_page_too(oscar: Visitor, engine: Engine) -> None:
     job_id = engine.start("swift", tasks=[{}])
     page = opened(oscar, f"/jobs/{job_id}/cancellation")
     assert "1 task has not begun and will not start. None runs just now." in words(
-        page.hook("confirm")[0]
+        page.hook("question")[0]
     )
     assert page.hook("job-popup")[0]["data-job-id"] == str(job_id)
 

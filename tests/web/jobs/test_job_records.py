@@ -64,7 +64,7 @@ def test_a_running_job_may_be_renamed(alice: Visitor, engine: Engine) -> None:
 
 
 def test_the_question_before_deleting_says_what_goes(alice: Visitor, ended: int) -> None:
-    (dialog,) = opened(alice, f"/jobs/{ended}/deletion", headers=SCRIPT).hook("confirm")
+    (dialog,) = opened(alice, f"/jobs/{ended}/deletion", headers=SCRIPT).hook("question")
     said = f"Job #{ended} goes for good, with its 2 tasks, its log and its files."
     assert said in words(dialog)
     assert "This cannot be undone." in words(dialog)

@@ -57,7 +57,7 @@ def test_the_popup_offers_the_choices(oscar: Visitor, failed: int) -> None:
 
 
 def test_all_are_asked_about_first(oscar: Visitor, failed: int) -> None:
-    (dialog,) = opened(oscar, f"/jobs/{failed}/retry?tasks=all", headers=SCRIPT).hook("confirm")
+    (dialog,) = opened(oscar, f"/jobs/{failed}/retry?tasks=all", headers=SCRIPT).hook("question")
     assert "4 tasks of “Failing” run again, also the 2 that ended well." in words(dialog)
 
 
