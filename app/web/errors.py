@@ -109,9 +109,12 @@ def answer(error: Exception) -> ResponseReturnValue:
 
 
 def _said(problem: Problem, error: Exception) -> ResponseReturnValue:
-    if problem.status >= 500:
-        # The rule and not the address: an address may hold a secret.
+    # The rule and not the address: an address may hold a secret.
+    if problem.status == 500:
         log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
+    elif problem.status > 500:
+        reason = getattr(error, "orig", problem.message)
+        log.warning("%s %s cannot be done now: %s", request.method, request.url_rule, reason)
     if request.path.startswith("/api/"):
         return jsonify(error=as_json(problem)), problem.status
     if request.url_rule is not None and request.url_rule.websocket:

@@ -71,6 +71,16 @@ def test_an_expected_error_has_its_status_and_its_sentence(
 
 
 @pytest.mark.usefixtures("broken")
+def test_what_cannot_be_done_just_now_is_a_line_in_the_log_and_no_traceback(
+    stranger: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger.get("/api/fail/locked")
+    assert "GET /api/fail/<name> cannot be done now: database is locked" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert "SELECT secret" not in caplog.text
+
+
+@pytest.mark.usefixtures("broken")
 def test_what_is_wrong_with_params_is_said_by_field(stranger: Visitor) -> None:
     answer = stranger.get("/api/fail/params")
     assert answer.status_code == 422

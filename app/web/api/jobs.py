@@ -8,13 +8,14 @@ from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import Field, StrictStr
 
+from app.admin.asked import text_of
 from app.extensions import the_engine
 from app.jobs import JobFilter, JobStatus
 from app.web.access import may
 from app.web.api.answers import job_detail, job_row
 from app.web.api.asking import Body, body, json_object, status_arg, whole_arg
 from app.web.api.blueprint import MOST, bp
-from app.web.pages import hidden_handlers, job_for, startable, text_of
+from app.web.pages import hidden_handlers, job_for, startable
 from app.web.session import here
 
 #: A job may have more: its handler's generator makes as many as there are.

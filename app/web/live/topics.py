@@ -114,6 +114,7 @@ class TaskUpdates(Now):
         self._job_id = address.job_id
         self._window = Window.of(address)
         self._seen = Seen()
+        self._gaps: int | None = None
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
@@ -128,7 +129,19 @@ class TaskUpdates(Now):
         messages = [{"data": [task_message(row) for row in rows]} for rows in parts if rows]
         # The job's, read before its tasks: one that changed while others were read is told again.
         self._seen = Seen(job.version, job.end_index)
-        return messages
+        return messages + self._told_of_deleted(job)
+
+    def _told_of_deleted(self, job: JobRow) -> list[Message]:
+        """Tasks that were deleted since the first look; only then their indexes have gaps."""
+        before, gaps = self._gaps, job.end_index - job.total
+        self._gaps = gaps
+        if before is None or gaps == before:
+            return []
+        there = {
+            row.index for rows in self._window.changed(self._engine, job, Seen()) for row in rows
+        }
+        gone = [index for index in self._window.indexes(job) if index not in there]
+        return [{"data": [{"taskIndex": index, "deleted": True} for index in gone]}] if gone else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +166,15 @@ class Window:
         first = whole(address.query.get("from")) or 0
         return cls(first, min(WINDOW if limit is None else limit, WINDOW))
 
+    def indexes(self, job: JobRow) -> range:
+        """The indexes that its tasks may have."""
+        return range(self.first, max(self.first, min(self.first + self.limit, job.end_index)))
+
     def changed(self, engine: Engine, job: JobRow, since: Seen) -> Iterator[list[TaskRow]]:
         """The tasks that changed or joined the job since, in parts of bounded size."""
-        end = min(self.first + self.limit, job.end_index)
-        for first in range(self.first, end, ROWS):
-            before = min(first + ROWS, end)
+        indexes = self.indexes(job)
+        for first in indexes[::ROWS]:
+            before = min(first + ROWS, indexes.stop)
             seen = {"newer_than": since.version, "unseen_from": since.end}
             yield engine.tasks(job.id, first=first, before=before, limit=ROWS, **seen)
 

@@ -96,3 +96,18 @@ def test_a_large_window_comes_in_several_messages(
     listener.hear()
     parts = [[each["taskIndex"] for each in listener.hear()["data"]] for _ in range(3)]
     assert parts == [[1, 2, 3, 4], [5, 6, 7, 8], [9]]
+
+
+def test_tasks_that_leave_the_job_are_told(listen: Listen, vera: Visitor, engine: Engine) -> None:
+    job_id = engine.start("swift", tasks=[{}] * 8)
+    listener = listen(vera)
+    listener.snapshot(f"job-task-updates/{job_id}?from=1&limit=5")
+    engine.delete_tasks_from_existing_job(job_id, [0, 2, 3, 7])
+    gone = [{"taskIndex": index, "deleted": True} for index in (2, 3)]
+    assert listener.hear()["data"] == gone
+    engine.delete_tasks_from_existing_job(job_id, [1])
+    assert {"taskIndex": 1, "deleted": True} in listener.hear()["data"]
+    engine.set_job_state_field(job_id, "touched", True)
+    assert listener.silent_for(0.7)
+    snapshot = listener.snapshot(f"job-task-updates/{job_id}")
+    assert [each["taskIndex"] for each in snapshot] == [4, 5, 6]
