@@ -23,7 +23,7 @@ def test_each_callback_is_called_however_often_the_server_is_killed(
     file = folder / "testimony"
     params = {"file": str(file), "tasks": TASKS, "seconds": 0.01}
     jobs = [looking.start("called_back", params) for _ in range(6)]
-    for _ in range(12):
+    for _ in range(10):
         life = Life(folder)
         threading.Event().wait(chance.uniform(0.02, 0.3))
         life.kill()

@@ -30,7 +30,7 @@ def held(looking: Engine, tasks: int = TASKS) -> int:
 def test_a_cancel_is_whole_or_not_at_all_when_its_canceller_dies(
     folder: Path, looking: Engine, chance: random.Random
 ) -> None:
-    jobs = [held(looking) for _ in range(4)]
+    jobs = [held(looking) for _ in range(3)]
     for job_id in jobs:
         Errand(folder, "cancel", job_id).kill_after(chance.uniform(0.0, 0.15))
         verdict.counts_are_exact(looking, job_id)

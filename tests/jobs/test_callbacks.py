@@ -11,7 +11,9 @@ from pydantic import BaseModel, SecretStr
 
 from app.jobs import Engine, Handler, JobDetail, JobStatus
 from app.jobs.errors import JobEnded
-from app.jobs.store import claiming
+from app.jobs.store import adding, claiming
+from app.jobs.store.adding import Adder
+from app.jobs.store.creating import NewTask
 from app.users.people import add_user
 from app.users.permissions import Role
 from tests.eventually import eventually
@@ -218,6 +220,37 @@ def test_before_may_add_many_tasks(engines: Engines) -> None:
     assert (job.total, job.done, job.skipped) == (6_003, 6_002, 1)
     assert handler.called == ["before 1", "before 2", "after"]
     assert job.counts == recounted(engine.database, job.id)
+
+
+@pytest.mark.parametrize("count", [2, 6_000])
+def test_before_waits_with_its_tasks_while_somebody_else_adds_many(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("app.jobs.adding.TURN_SECONDS", 0.005)
+    looks: list[bool] = []
+    may_add = adding.may_add
+
+    def looked(*about: Any) -> bool:
+        looks.append(may_add(*about))
+        return looks[-1]
+
+    def before(job: Any, attempt: int) -> None:
+        if attempt == 1:
+            other = Adder(job_id=job.id)
+            hidden.append(adding.add_hidden(engine.database, other, [NewTask()] * 3))
+            monkeypatch.setattr(adding, "may_add", looked)
+            job.add_tasks(blank(count))
+
+    hidden: list[adding.Added | None] = []
+    handler = Hooked(before, nothing, run=nothing)
+    engine = engines(handler)
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    eventually(lambda: looks.count(True) >= 3)
+    assert engine.job(job_id).total == 1
+    assert hidden[0]
+    adding.remove_hidden(engine.database, job_id, hidden[0].until)
+    job = over(engine, job_id)
+    assert (job.status, job.done) == (JobStatus.DONE, count + 1)
 
 
 def test_after_the_end_no_task_can_be_added(engines: Engines) -> None:

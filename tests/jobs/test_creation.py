@@ -87,6 +87,13 @@ def test_a_generator_that_breaks_late_leaves_nothing(engines: Engines) -> None:
     assert rows(engine) == (0, 0)
 
 
+def test_what_a_broken_generator_leaves_is_removed_in_chunks(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "CHUNK", 10)
+    test_a_generator_that_breaks_late_leaves_nothing(engines)
+
+
 def abandoned(engine: Engine, when: str) -> int:
     """The remains of a creator that died, as its first chunks left them."""
     job_id = engine.start_new_job("x", None, blank(35), "work", auto_start=False)

@@ -52,6 +52,19 @@ def test_a_filter_narrows_the_list(engine: Engine) -> None:
     assert ids(engine.jobs(JobFilter(hidden=frozenset({"mow"})))) == work[::-1]
 
 
+def test_a_persons_active_jobs_are_counted_without_those_that_he_may_not_see(
+    engine: Engine,
+) -> None:
+    person = add_user(engine.database, "ann@example.com", Role.OPERATOR, "a long password")
+    mine = [engine.start_new_job("x", person, [], name) for name in ("work", "work", "mow")]
+    jobs_of(engine, 2)
+    assert engine.count_active_jobs(person.id) == 3
+    assert engine.count_active_jobs(person.id, frozenset({"mow"})) == 2
+    engine.cancel(mine[0])
+    assert engine.count_active_jobs(person.id) == 2
+    assert engine.count_active_jobs(person.id + 1) == 0
+
+
 @pytest.mark.parametrize(
     ("search", "found"),
     [

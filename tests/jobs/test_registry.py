@@ -175,3 +175,15 @@ def test_a_preview_stops_at_10_000_tasks_and_after_its_time(
     assert handler_of(10_001).preview({}) == Preview(10_000, True)
     monkeypatch.setattr("app.jobs.registry.PREVIEW_SECONDS", -1)
     assert handler_of(5).preview({}) == Preview(1, True)
+
+
+def test_who_may_do_what_is_known_of_every_handler_that_was_ever_declared(
+    engines: Engines,
+) -> None:
+    gone = Handler(name="gone", run=print, roles={"view": "superadmin"})
+    changed = Handler(name="mow", run=print, roles={"start": "superadmin"})
+    engine = engines(gone, changed, runs=False)
+    for name in ("gone", "mow"):
+        engine.start_new_job("x", None, [], name)
+    now = engines(Handler(name="mow", run=print, roles={"view": "operator"}), runs=False)
+    assert now.roles() == {"gone": {"view": "superadmin"}, "mow": {"view": "operator"}}
