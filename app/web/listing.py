@@ -190,7 +190,9 @@ def let_search(resource: Resource, form: Form, place: str) -> None:
         field = by_name.get(column.param if place == "filter" else column.name)
         if column.reference is not None and field is not None:
             address = f"/{resource.name}/options?column={column.name}&for={place}"
-            field.attrs = {**field.attrs, **COMBOBOX, "data-options": address}
+            hint = "Any" if place == "filter" else "Type to search"
+            search = {"data-options": address, "placeholder": hint}
+            field.attrs = {**field.attrs, **COMBOBOX, **search}
 
 
 def _turned(sort: str) -> str:
