@@ -125,7 +125,7 @@ class Looking:
         """Return a file of a job, with its path; raise JobFileNotFound."""
         return self.shelf.file(job_id, name)
 
-    def active_versions(self) -> dict[int, int]:
-        """Return the versions of unfinished and newest jobs, which every change of one moves."""
+    def active_versions(self, also: Collection[int] = ()) -> dict[int, int]:
+        """Return versions, which every change moves: of unfinished jobs, the newest, and `also`."""
         with self.database.reading() as connection:
-            return reading.active_versions(connection)
+            return reading.active_versions(connection, also)

@@ -200,12 +200,16 @@ VERSIONS = text("""
     SELECT id, version FROM (
         SELECT id, version FROM job WHERE preparing_until IS NULL ORDER BY id DESC LIMIT 100
     ) AS newest
+    UNION
+    SELECT id, version FROM job
+    WHERE id IN (SELECT value FROM json_each(:also)) AND preparing_until IS NULL
 """)
 
 
-def active_versions(connection: Connection) -> dict[int, int]:
+def active_versions(connection: Connection, also: Collection[int] = ()) -> dict[int, int]:
     """Return the versions of unfinished jobs and of the newest: others' changes show here.
 
-    The newest, for a job may come and end between two looks.
+    The newest, for a job may come and end between two looks. `also` these, however old they are.
     """
-    return {row.id: row.version for row in connection.execute(VERSIONS)}
+    values = {"also": json.dumps(sorted(also))}
+    return {row.id: row.version for row in connection.execute(VERSIONS, values)}

@@ -23,23 +23,23 @@ class JobField(Now):
 
     def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = address.job_id
+        self.job_id = address.job_id
         self._field = address.field
         self._shown: int | None = None
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
-        return self._job_id in job_ids
+        return self.job_id in job_ids
 
     def look(
         self, person: HasRole, changed: Collection[int], since: float = math.inf
     ) -> list[Message]:
         """The value, unless it is the one that was told last."""
-        value = job_for(self._engine, person, self._job_id).state.get(self._field)
+        value = job_for(self._engine, person, self.job_id).state.get(self._field)
         before, self._shown = self._shown, _mark(value)
         if self._shown == before:
             return []
-        return [{"data": {"jobId": self._job_id, "fieldName": self._field, "value": value}}]
+        return [{"data": {"jobId": self.job_id, "fieldName": self._field, "value": value}}]
 
 
 class TaskField(Now):
@@ -47,7 +47,7 @@ class TaskField(Now):
 
     def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = address.job_id
+        self.job_id = address.job_id
         self._field = address.field
         self._window = Window.of(address)
         self._seen = Seen()
@@ -55,13 +55,13 @@ class TaskField(Now):
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
-        return self._job_id in job_ids
+        return self.job_id in job_ids
 
     def look(
         self, person: HasRole, changed: Collection[int], since: float = math.inf
     ) -> list[Message]:
         """The values of the tasks that have the field at first, then those that changed."""
-        job = job_for(self._engine, person, self._job_id)
+        job = job_for(self._engine, person, self.job_id)
         messages = []
         for rows in self._window.changed(self._engine, job, self._seen):
             told = [(row.index, row.state.get(self._field, _NOTHING)) for row in rows]
@@ -81,7 +81,7 @@ class TaskField(Now):
     def _message(self, index: int, value: Any) -> Message:
         told = None if value is _NOTHING else value
         return {
-            "jobId": self._job_id, "taskIndex": index, "fieldName": self._field, "value": told,
+            "jobId": self.job_id, "taskIndex": index, "fieldName": self._field, "value": told,
         }  # fmt: skip
 
 

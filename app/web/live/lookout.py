@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from app.jobs import Engine
 from app.users.people import Person
@@ -21,8 +21,18 @@ LOOK_SECONDS: Final = 0.25
 ASK_EVERY: Final = 3
 
 WhoAre = Callable[[Collection[str]], Mapping[str, Person]]
-#: Told who is behind a sign-in now, on the lookout's thread: it must not wait.
-Know = Callable[[Person | None], None]
+
+
+class Watching(Protocol):
+    """Somebody for whom the lookout looks. It is called on the lookout's thread: be quick."""
+
+    def know(self, person: Person | None) -> None:
+        """Hear who is behind the sign-in now."""
+        ...
+
+    def job_ids(self) -> set[int]:
+        """The jobs that are watched one by one, however old they are."""
+        ...
 
 
 class Lookout:
@@ -32,15 +42,15 @@ class Lookout:
         self._engine = engine
         self._who_are = who_are
         self._lock = threading.Lock()
-        self._watchers: dict[Know, str] = {}
+        self._watchers: dict[Watching, str] = {}
         self._thread: threading.Thread | None = None
         self._nobody = threading.Event()
 
     @contextmanager
-    def watching(self, key: str, know: Know) -> Iterator[None]:
+    def watching(self, key: str, watcher: Watching) -> Iterator[None]:
         """Look out until the block is left, also for the person who signed in with this key."""
         with self._lock:
-            self._watchers[know] = key
+            self._watchers[watcher] = key
             if self._thread is None:
                 self._nobody = threading.Event()
                 self._thread = threading.Thread(
@@ -51,7 +61,7 @@ class Lookout:
             yield
         finally:
             with self._lock:
-                del self._watchers[know]
+                del self._watchers[watcher]
                 if not self._watchers:
                     self._nobody.set()
                     self._thread = None
@@ -77,19 +87,23 @@ class Lookout:
 
     def _look(self) -> dict[int, int] | None:
         try:
-            return self._engine.active_versions()
+            also = set().union(*(watcher.job_ids() for watcher in self._all()))
+            return self._engine.active_versions(also)
         except Exception:
             log.exception("Other processes' changes cannot be seen just now")
             return None
 
     def _ask(self) -> None:
-        with self._lock:
-            watchers = dict(self._watchers)
+        watchers = self._all()
         try:
             people = self._who_are(set(watchers.values()))
         except Exception:
             # Each watcher asks by itself when it is not told.
             log.exception("Who is signed in cannot be seen just now")
             return
-        for know, key in watchers.items():
-            know(people.get(key))
+        for watcher, key in watchers.items():
+            watcher.know(people.get(key))
+
+    def _all(self) -> dict[Watching, str]:
+        with self._lock:
+            return dict(self._watchers)

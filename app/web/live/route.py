@@ -69,7 +69,7 @@ def _serve(socket: LiveSocket, key: str, watch: Callable[[], Watcher]) -> None:
     """Serve an open socket. No error may leave here: its page would be written into the socket."""
     lookout = cast(Lookout, current_app.extensions["jobdeck_lookout"])
     try:
-        with _listed(watch()) as watcher, lookout.watching(key, watcher.know):
+        with _listed(watch()) as watcher, lookout.watching(key, watcher):
             watcher.serve()
     except ConnectionClosed:
         pass

@@ -42,6 +42,8 @@ class Address:
 class Topic(Protocol):
     """Something that one socket watches."""
 
+    #: The one job that it is about; 0 when it is about all.
+    job_id: int
     #: All changes that came before this moment are in what was shown last.
     as_of: float
 
@@ -62,6 +64,7 @@ class Topic(Protocol):
 class Now:
     """A topic that reads by itself, each time that it looks."""
 
+    job_id = 0
     as_of = math.inf
 
 
@@ -111,20 +114,20 @@ class TaskUpdates(Now):
 
     def __init__(self, engine: Engine, address: Address) -> None:
         self._engine = engine
-        self._job_id = address.job_id
+        self.job_id = address.job_id
         self._window = Window.of(address)
         self._seen = Seen()
         self._gaps: int | None = None
 
     def concerns(self, job_ids: Collection[int]) -> bool:
         """Only this job is of interest."""
-        return self._job_id in job_ids
+        return self.job_id in job_ids
 
     def look(
         self, person: HasRole, changed: Collection[int], since: float = math.inf
     ) -> list[Message]:
         """All tasks of the window at first, then those that changed."""
-        job = job_for(self._engine, person, self._job_id)
+        job = job_for(self._engine, person, self.job_id)
         parts = self._window.changed(self._engine, job, self._seen)
         messages = [{"data": [task_message(row) for row in rows]} for rows in parts if rows]
         # The job's, read before its tasks: one that changed while others were read is told again.

@@ -74,6 +74,10 @@ class Watcher:
         if person != self._person:
             self._socket.wake()
 
+    def job_ids(self) -> set[int]:
+        """The jobs that are watched one by one; callable from every thread."""
+        return {topic.job_id for topic in list(self._topics.values())} - {0}
+
     def serve(self) -> None:
         """Answer and tell until the socket is closed; raises ConnectionClosed then."""
         try:

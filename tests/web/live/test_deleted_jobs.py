@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
+from app.config import Settings
 from app.jobs import Engine
 from tests.visitor import Visitor
 from tests.web.live.conftest import Listen
@@ -75,3 +77,20 @@ def test_a_job_leaves_the_list_and_the_navigation(
     while left:
         lists = listener.hear().get("lists", {})
         left -= {container for container, rows in lists.items() if rows["order"] == []}
+
+
+@pytest.mark.parametrize("topic", ["job-state/{}/sum", "view/job/{}"])
+def test_an_old_job_that_another_process_changes_is_noticed_where_it_is_watched(
+    listen: Listen, vera: Visitor, app: Flask, settings: Settings, engine: Engine, topic: str
+) -> None:
+    old = engine.start("swift")
+    engine.cancel(old)
+    for _ in range(101):
+        engine.cancel(engine.start("swift"))
+    listener = listen(vera, topic.format(old))
+    listener.hear_until(lambda message: "subscribed" not in message)
+    other = Engine(app.extensions["jobdeck_database"], settings)
+    other.set_job_state_field(old, "sum", "of another process")
+    listener.hear_until(lambda message: "of another process" in str(message), within=3)
+    other.delete_job(old)
+    listener.hear_until(lambda message: "error" in message, within=3)
