@@ -163,7 +163,7 @@ def take_over(connection: Connection, job_id: int) -> str | None:
 DELETE_TASKS = text("""
     DELETE FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
       AND idx IN (SELECT value FROM json_each(:indexes))
-      AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+      AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
 """)
 COUNT_DELETED = text("""
     UPDATE job SET total = total - :count, scheduled = scheduled - :count, version = version + 1
@@ -172,7 +172,7 @@ COUNT_DELETED = text("""
 BEGUN = text("""
     SELECT idx, status FROM task WHERE job_id = :job_id
       AND idx IN (SELECT value FROM json_each(:indexes))
-      AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+      AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx
 """)
 

@@ -182,8 +182,9 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
     return found
 
 
+#: There are few suspects or none: by their own index, not by all the tasks that wait.
 SUSPECT = text(f"""
-    SELECT task.id FROM task JOIN job ON job.id = task.job_id
+    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job ON job.id = task.job_id
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
       AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND job.handler IN :handlers

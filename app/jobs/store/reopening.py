@@ -48,7 +48,7 @@ NEXT_OF_ALL = text("""
 NAMED = text("""
     SELECT id, idx FROM task WHERE job_id = :job_id
       AND idx IN (SELECT value FROM json_each(:indexes))
-      AND idx < (SELECT end_index FROM job WHERE id = :job_id)
+      AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx
 """)
 KEEP_ATTEMPTS = text("""
