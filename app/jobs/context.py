@@ -5,29 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import IO, Any
 
 from app.jobs.errors import JobsError, NestedChange, TaskCancelled, TaskLost
+from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
 from app.jobs.gathering import Ticket
 from app.jobs.journal import Journal
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
 from app.jobs.store.filing import Claimed
-from app.jobs.store.reading import Facts
 from app.jobs.store.recording import TaskWrites
 from app.jobs.values import (
-    SECRET,
     check_size,
     decode,
     encode,
     encode_fields,
     join_object,
     mask_text,
-    secrets_in,
     storable_text,
 )
 
@@ -38,13 +34,6 @@ Change = Callable[[dict[str, Any]], object]
 Add = Callable[[TaskWrites, Iterable[Mapping[str, Any]]], list[int]]
 
 _changing = threading.local()
-
-
-@dataclass(frozen=True, slots=True)
-class StartedBy:
-    """The person who started a job."""
-
-    id: int
 
 
 class Call:
@@ -72,24 +61,6 @@ class Call:
         self._told.wait(seconds)
 
 
-class JobFacts:
-    """What of a job does not change while it runs."""
-
-    def __init__(self, row: Facts, params: Callable[[], Any]) -> None:
-        self.id = row.id
-        self.name = row.name
-        self.handler = row.handler
-        self.started_by = None if row.started_by is None else StartedBy(row.started_by)
-        #: Secret params, as texts to be hidden wherever something is said.
-        self.secrets = secrets_in(decode(row.params)) if SECRET in row.params else ()
-        self._read_params = params
-
-    @cached_property
-    def params(self) -> Any:
-        """The params as the handler's own model, or a dict for a handler without one."""
-        return self._read_params()
-
-
 def refuse_inside_of_a_change() -> None:
     """Raise NestedChange in a `change` function: what waits there would wait for itself."""
     if getattr(_changing, "now", False):
@@ -108,34 +79,14 @@ def apply(change: Change, state: str, limit: int) -> tuple[dict[str, Any], str]:
     return newer, encode(newer, "job state", limit)
 
 
-class Job:
+class Job(KnownJob):
     """The job that a task belongs to, as its handler sees it: `task.job`."""
 
-    __slots__ = ("_facts", "_task")
+    __slots__ = ("_task",)
 
     def __init__(self, facts: JobFacts, task: Task) -> None:
-        self._facts = facts
+        super().__init__(facts)
         self._task = task
-
-    @property
-    def id(self) -> int:
-        """The job's id."""
-        return self._facts.id
-
-    @property
-    def name(self) -> str:
-        """The job's name when it was claimed."""
-        return self._facts.name
-
-    @property
-    def params(self) -> Any:
-        """The params as the handler's own model, or a dict for a handler without one."""
-        return self._facts.params
-
-    @property
-    def started_by(self) -> StartedBy | None:
-        """Who started the job; None is nobody (a program)."""
-        return self._facts.started_by
 
     @property
     def state(self) -> Mapping[str, Any]:

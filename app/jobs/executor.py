@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from weakref import WeakValueDictionary
 
-from app.jobs.context import Add, Call, JobFacts, Task
+from app.jobs.context import Add, Call, Task
 from app.jobs.errors import JobsError, TaskCancelled, sentence_of
+from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal

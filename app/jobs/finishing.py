@@ -21,8 +21,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
 from app.jobs.adding import add_with, new_tasks
-from app.jobs.context import Call, Change, JobFacts, StartedBy, apply
+from app.jobs.context import Call, Change, apply
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
+from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.registry import Callback, Handler
 from app.jobs.store import ending, reading, recording
 from app.jobs.store.adding import Adder
@@ -77,35 +78,16 @@ class Step:
         )  # fmt: skip
 
 
-class FinishingJob:
+class FinishingJob(KnownJob):
     """The job as its callbacks see it: all its tasks have ended. `is_over`: it has ended, too."""
 
     def __init__(self, parts: Parts, step: Step, call: Call, *, is_over: bool) -> None:
+        super().__init__(step.facts)
         self._parts = parts
         self._step = step
         self._call = call
         self._is_over = is_over
         self._added: list[NewTask] = []
-
-    @property
-    def id(self) -> int:
-        """The job's id."""
-        return self._step.job_id
-
-    @property
-    def name(self) -> str:
-        """The job's name when its finish step was claimed."""
-        return self._step.facts.name
-
-    @property
-    def params(self) -> Any:
-        """The params as the handler's own model, or a dict for a handler without one."""
-        return self._step.facts.params
-
-    @property
-    def started_by(self) -> StartedBy | None:
-        """Who started the job; None is nobody (a program)."""
-        return self._step.facts.started_by
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Changes, Database
-from app.jobs.context import JobFacts
 from app.jobs.executor import Pool, Work
+from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on

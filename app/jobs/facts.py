@@ -1,0 +1,65 @@
+"""What of a job does not change while it runs: its handler and its callbacks know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from app.jobs.store.reading import Facts
+from app.jobs.values import SECRET, decode, secrets_in
+
+
+@dataclass(frozen=True, slots=True)
+class StartedBy:
+    """The person who started a job."""
+
+    id: int
+
+
+class JobFacts:
+    """What of a job does not change while it runs."""
+
+    def __init__(self, row: Facts, params: Callable[[], Any]) -> None:
+        self.id = row.id
+        self.name = row.name
+        self.handler = row.handler
+        self.started_by = None if row.started_by is None else StartedBy(row.started_by)
+        #: Secret params, as texts to be hidden wherever something is said.
+        self.secrets = secrets_in(decode(row.params)) if SECRET in row.params else ()
+        self._read_params = params
+
+    @cached_property
+    def params(self) -> Any:
+        """The params as the handler's own model, or a dict for a handler without one."""
+        return self._read_params()
+
+
+class KnownJob:
+    """What a handler and its callbacks know of their job from the start."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: JobFacts) -> None:
+        self._facts = facts
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return self._facts.id
+
+    @property
+    def name(self) -> str:
+        """The job's name when it was claimed."""
+        return self._facts.name
+
+    @property
+    def params(self) -> Any:
+        """The params as the handler's own model, or a dict for a handler without one."""
+        return self._facts.params
+
+    @property
+    def started_by(self) -> StartedBy | None:
+        """Who started the job; None is nobody (a program)."""
+        return self._facts.started_by
