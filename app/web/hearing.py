@@ -7,6 +7,7 @@ answer is lost with what was not read: the client never learns what was wrong.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Final
 
 from flask import Flask, Response, request
@@ -30,10 +31,8 @@ def _hear_out(response: Response) -> Response:
     sends = request.content_length or "Transfer-Encoding" in request.headers
     # Only a server that ends the stream by itself can be read to the end.
     if sends and request.environ.get("wsgi.input_terminated"):
-        try:
+        with suppress(OSError, *BROKEN_OFF):
             _read_on()
-        except (OSError, *BROKEN_OFF):
-            response.headers["Connection"] = "close"
     return response
 
 
