@@ -144,7 +144,7 @@ def _tasks_where(status: TaskStatus) -> Index:
 
 
 class Task(Base):
-    """One part of a job. `idx` counts from 0 without gaps, so pages need no OFFSET."""
+    """One part of a job. `idx` is its place for good: others that are deleted leave a gap."""
 
     __tablename__ = "task"
 

@@ -1,0 +1,51 @@
+"""What is asked often finds what it wants by an index, however many jobs and tasks there are."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from app.db import Database
+from app.jobs.store import adding, claiming, ending, keeping, reopening
+
+NAMES = {"handlers": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
+
+#: Each statement that is asked often or beside a million tasks, and the indexes that it must use.
+PLANS: dict[str, tuple[TextClause, set[str]]] = {
+    "left behind": (
+        ending.LEFT_BEHIND,
+        {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
+    ),
+    "suspect": (claiming.SUSPECT, {"ix_task_suspect"}),
+    "queued": (claiming.QUEUED, {"ix_job_queued"}),
+    "scheduled": (claiming.SCHEDULED, {"ix_task_scheduled"}),
+    "claimed steps": (claiming.CLAIMED_STEPS, {"ix_job_finisher"}),
+    "steps of the dead": (keeping.RETURN_STEPS, {"ix_job_finisher"}),
+    "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),
+    "to cancel": (ending.CANCEL_TASKS, {"ix_task_scheduled"}),
+    "failed to retry": (reopening.NEXT_OF[reopening.CHOICES["failed"][0]], {"ix_task_failed"}),
+    "chosen to retry": (reopening.NAMED, {"uq_task_job_id_idx"}),
+    "chosen to delete": (adding.DELETE_TASKS, {"ix_task_scheduled"}),
+}
+
+
+@pytest.mark.parametrize(("statement", "indexes"), PLANS.values(), ids=list(PLANS))
+def test_it_is_found_by_its_index(
+    database: Database, statement: TextClause, indexes: set[str]
+) -> None:
+    said = statement.text.replace("IN :handlers", "IN ('work')")
+    asked = text(f"EXPLAIN QUERY PLAN {said}")
+    values = {name: NAMES.get(name, "1") for name in asked.compile().params}
+    with database.reading() as connection:
+        plan = [row.detail for row in connection.execute(asked, values)]
+    used = {word for line in plan for word in line.split() if word.startswith(("ix_", "uq_"))}
+    assert used >= indexes
+    whole = [line for line in plan if line.startswith("SCAN") and "INDEX" not in line]
+    assert not whole, plan
+
+
+def test_chosen_tasks_are_looked_up_one_by_one(database: Database) -> None:
+    asked = text(f"EXPLAIN QUERY PLAN {reopening.NAMED.text}")
+    with database.reading() as connection:
+        plan = [row.detail for row in connection.execute(asked, {"job_id": 1, "indexes": "[]"})]
+    assert any("(job_id=? AND idx=?)" in line for line in plan), plan
