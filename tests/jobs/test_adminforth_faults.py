@@ -227,9 +227,12 @@ def test_12_a_running_job_whose_row_is_deleted_by_hand_stops_nothing_else(
     engine = engines(Handler(name="work", run=body, **FREE))
     job_id = engine.start_new_job("deleted", None, blank(9), "work")
     eventually(lambda: len(begun) == 4)
+    beside = engine.start_new_job("beside", None, blank(9), "work", auto_start=False)
     sql(engine.database, "DELETE FROM job WHERE id = :id", id=job_id)
     gate.set()
     eventually(lambda: heard)
+    engine.start_queued_jobs("work")
+    done(engine, beside)
     next_id = engine.start_new_job("next", None, blank(9), "work")
     assert next_id > job_id
     done(engine, next_id)
