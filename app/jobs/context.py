@@ -246,7 +246,8 @@ class Task:
     @property
     def idempotency_key(self) -> str:
         """The same text at every try of this task: give it to outside systems that take one."""
-        return f"jobdeck-{self._claim.job_id}-{self._claim.id}"
+        # By index: the id of a task that was deleted may be used again.
+        return f"jobdeck-{self._claim.job_id}-{self._claim.index}"
 
     @property
     def cancelled(self) -> bool:

@@ -164,5 +164,5 @@ def test_the_key_for_outside_systems_is_the_same_at_each_try_and_for_no_other_ta
     job_id = engine.start_new_job("x", None, states({}, {}), "work")
     done(engine, job_id)
     first, second = (engine.task(job_id, index) for index in (0, 1))
-    assert first.result == [f"jobdeck-{job_id}-{first.id}", 1]
-    assert second.result == [f"jobdeck-{job_id}-{second.id}", 1]
+    assert first.result == [f"jobdeck-{job_id}-0", 1]
+    assert second.result == [f"jobdeck-{job_id}-1", 1]
