@@ -36,6 +36,19 @@ def test_then_comes_what_changes_until_the_end(
     assert sorted(seen) == [0, 1, 2]
 
 
+def test_tasks_that_join_are_told_also_behind_a_gap(
+    listen: Listen, vera: Visitor, engine: Engine
+) -> None:
+    job_id = engine.start("swift", tasks=[{"state": {"n": n}} for n in range(3)])
+    listener = listen(vera)
+    engine.delete_tasks_from_existing_job(job_id, [0, 1])
+    for n in range(20):
+        engine.set_job_state_field(job_id, "n", n)  # versions that new tasks do not have
+    assert list(status_of(listener.snapshot(f"job-task-updates/{job_id}"))) == [2]
+    engine.add_new_tasks_to_existing_job(job_id, [{"state": {"n": n}} for n in (3, 4)])
+    assert list(status_of(listener.hear()["data"])) == [3, 4]
+
+
 def test_only_tasks_that_changed_are_told(listen: Listen, vera: Visitor, at_work: AtWork) -> None:
     job_id = at_work.start("failing", *({"well": number != 4} for number in range(9)))
     at_work.ended(job_id)
