@@ -14,12 +14,11 @@ import click
 from app.cli.saying import SayingErrors
 from app.cli.schema import open_database
 from app.config import Settings
-from app.jobs import Engine, JobDetail, JobRow, JobsError, JobStatus
+from app.jobs import RETRY_CHOICES, Engine, JobDetail, JobRow, JobsError, JobStatus
 
 PAGE: Final = 500
 LOOK_EVERY_SECONDS: Final = 0.2
 #: The words for tasks of a retry.
-CHOICES: Final = ("failed", "unfinished", "all")
 
 job_id = click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 wait = click.option(
@@ -95,11 +94,13 @@ def cancel(job_id: int, as_json: bool) -> None:
 
 def which_tasks(_ctx: click.Context, _param: click.Parameter, value: str) -> str | list[int]:
     """The tasks of a retry: a word for them, or indexes with commas between them."""
-    if value in CHOICES:
+    if value in RETRY_CHOICES:
         return value
     indexes = value.split(",")
     if not all(each.isascii() and each.isdecimal() and len(each) < 10 for each in indexes):
-        raise click.BadParameter(f"Write {', '.join(CHOICES)}, or indexes of tasks, as in 1,2,3.")
+        raise click.BadParameter(
+            f"Write {', '.join(RETRY_CHOICES)}, or indexes of tasks, as in 1,2,3."
+        )
     return [int(each) for each in indexes]
 
 

@@ -1,5 +1,6 @@
 """The core: durable jobs. This is its public face; the rest of the program imports from here."""
 
+from app.jobs.changing import RETRY_CHOICES
 from app.jobs.context import Job, Task
 from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskLost
@@ -10,6 +11,7 @@ from app.jobs.uploads import UploadedFile
 from app.jobs.views import Attempt, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 
 __all__ = [
+    "RETRY_CHOICES",
     "Attempt",
     "Engine",
     "FileRow",

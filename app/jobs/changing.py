@@ -28,6 +28,8 @@ from app.jobs.values import decode, storable_text
 from app.jobs.views import JobDetail
 
 LONGEST_NAME = 500
+#: The words for tasks to be tried again; failed and cancelled ones are unfinished.
+RETRY_CHOICES = tuple(reopening.CHOICES)
 
 
 class HasId(Protocol):
@@ -73,7 +75,8 @@ class Changing:
 
         These are "failed", "unfinished" (failed and cancelled), "all", or a list of indexes; they
         keep their states and their attempts. Callbacks are called again at the end. Raises
-        JobNotFound, JobNotEnded, NothingToRetry, TaskNotFound; then nothing is changed.
+        JobNotFound, JobNotEnded, NothingToRetry, TaskNotFound, and InvalidParams for another word;
+        then nothing is changed.
         """
         with self.database.writing() as connection:
             self._demand_retriable(reading.job(connection, job_id), tasks)
@@ -126,6 +129,8 @@ class Changing:
         if not job.is_final:
             raise JobNotEnded(job.id, "tried again")
         if isinstance(tasks, str):
+            if tasks not in RETRY_CHOICES:
+                raise InvalidParams({"tasks": [f"Write one of {', '.join(RETRY_CHOICES)}."]})
             chosen = sum(job.counts[status.lower()] for status in reopening.CHOICES[tasks])
             if not chosen:
                 raise NothingToRetry(job.id, tasks)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask import url_for as url
 from flask.typing import ResponseReturnValue
 
 from app.extensions import the_engine
-from app.jobs import JobDetail
+from app.jobs import RETRY_CHOICES, JobDetail
 from app.jobs.errors import InvalidParams
 from app.users.permissions import demand
 from app.web import pages
@@ -21,8 +20,6 @@ from app.web.jobs import list_with
 from app.web.session import here
 
 bp = Blueprint("actions", __name__)
-
-CHOICES: Final = ("failed", "unfinished", "all")
 
 
 @bp.get("/jobs/<int:job_id>/cancellation")
@@ -137,7 +134,7 @@ def _done(job_id: int, said: str) -> ResponseReturnValue:
 
 
 def _choice(said: str) -> str | list[int]:
-    if said in CHOICES:
+    if said in RETRY_CHOICES:
         return said
     numbers = [pages.whole(each.strip()) for each in said.split(",")]
     if None in numbers:

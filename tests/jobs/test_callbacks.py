@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
 
-from app.jobs import Engine, Handler, JobDetail, JobStatus
+from app.jobs import JobStatus
 from app.jobs.errors import JobEnded
 from app.jobs.store import adding, claiming
 from app.jobs.store.adding import Adder
@@ -18,46 +17,9 @@ from app.users.people import add_user
 from app.users.permissions import Role
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
+from tests.jobs.hooked import Hooked, Params, nothing, over, run
 from tests.jobs.locking import locked
-from tests.jobs.looking import blank, done, ended, recounted, sql, statuses
-
-FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
-Hook = Callable[..., object]
-
-
-class Hooked(Handler):
-    """A handler whose callbacks are noted before they do what they are made of."""
-
-    def __init__(self, before: Hook | None = None, after: Hook | None = None, **more: Any) -> None:
-        super().__init__(name="work", **{"run": lambda task: task.index, **FREE, **more})
-        self.called: list[str] = []
-        if before:
-            self.finish_hook = self._noted("before", before)
-        if after:
-            self.all_tasks_done = self._noted("after", after)
-
-    def _noted(self, name: str, hook: Hook) -> Hook:
-        def call(*given: Any) -> object:
-            self.called.append(" ".join([name, *map(str, given[1:])]))
-            return hook(*given)
-
-        return call
-
-
-def nothing(*_: Any) -> None:
-    """Do nothing when called back."""
-
-
-def over(engine: Engine, job_id: int) -> JobDetail:
-    """The job, once it has ended and its last callback is over."""
-    ended(engine, job_id)
-    eventually(lambda: not engine.job(job_id).finishing)
-    return engine.job(job_id)
-
-
-def run(engine: Engine, tasks: int = 2) -> JobDetail:
-    """A job of so many tasks, once it is over."""
-    return over(engine, engine.start_new_job("x", None, blank(tasks), "work"))
+from tests.jobs.looking import blank, done, recounted, sql
 
 
 def test_both_are_called_once_in_their_order(engines: Engines) -> None:
@@ -100,13 +62,6 @@ def test_they_may_be_decorated_or_given_as_options(engines: Engines) -> None:
     for name in ("decorated", "given"):
         over(engine, engine.start_new_job(name, None, blank(1), name))
     assert called == ["decorated before", "decorated after", "given before", "given after"]
-
-
-class Params(BaseModel):
-    """What the job was started with."""
-
-    word: str
-    token: SecretStr = SecretStr("")
 
 
 def test_they_see_the_job_with_all_that_is_known_of_it(engines: Engines) -> None:
@@ -258,156 +213,6 @@ def test_after_the_end_no_task_can_be_added(engines: Engines) -> None:
     job = run(engine)
     assert (job.status, job.total) == (JobStatus.DONE, 2)
     assert "on_all_tasks_done failed: JobEnded: Job 1 has ended" in (job.error or "")
-
-
-class Mute(Exception):
-    """Its text cannot be had."""
-
-    def __str__(self) -> str:
-        raise RuntimeError
-
-
-@pytest.mark.parametrize("error", [ValueError("no\0 good"), SystemExit(3), Mute()], ids=type)
-def test_one_that_raises_before_is_recorded_and_the_job_ends_with_errors(
-    engines: Engines, error: BaseException
-) -> None:
-    def before(job: Any, _: int) -> None:
-        job.add_tasks(blank(3))  # which are not added by one that fails
-        raise error
-
-    handler = Hooked(before, nothing)
-    job = run(engines(handler))
-    assert (job.status, job.total) == (JobStatus.DONE_WITH_ERRORS, 2)
-    said = f"before_job_finish failed: {type(error).__name__}"
-    assert (job.error or "").startswith(said)
-    assert f"({__file__}, line " in (job.error or "")
-    assert handler.called == ["before 1", "after"]
-
-
-def test_one_that_raises_after_the_end_is_recorded_and_the_job_has_ended(engines: Engines) -> None:
-    job = run(engines(Hooked(after=lambda _: 1 / 0)))
-    assert job.status == JobStatus.DONE
-    assert (job.error or "").startswith("on_all_tasks_done failed: ZeroDivisionError: division")
-
-
-def test_when_both_raise_both_are_recorded(engines: Engines) -> None:
-    job = run(engines(Hooked(lambda *_: 1 / 0, lambda job: job.state["x"])))
-    first, second = (job.error or "").splitlines()
-    assert first.startswith("before_job_finish failed: ZeroDivisionError")
-    assert second.startswith("on_all_tasks_done failed: KeyError: 'x'")
-    assert job.status == JobStatus.DONE_WITH_ERRORS
-
-
-def test_what_it_raises_tells_no_secret(engines: Engines) -> None:
-    def before(job: Any, _: int) -> None:
-        raise ValueError(f"cannot sign in with {job.params.token.get_secret_value()}")
-
-    engine = engines(Hooked(before, params=Params))
-    job = over(engine, engine.start("work", {"word": "x", "token": "hush-token"}))
-    assert "cannot sign in with ••••••" in (job.error or "")
-    assert "hush" not in repr(sql(engine.database, "SELECT error FROM job"))
-
-
-def test_tasks_that_others_add_meanwhile_wait_for_its_end_and_run_then(engines: Engines) -> None:
-    ran: list[int] = []
-
-    def before(job: Any, attempt: int) -> None:
-        if attempt == 1:
-            engine.add_new_tasks_to_existing_job(job.id, blank(3))
-            other = engine.start_new_job("other", None, [], "other")
-            done(engine, other)  # so the scheduler has looked
-            assert len(ran) == 2
-
-    handler = Hooked(before, nothing, run=lambda task: ran.append(task.index))
-    engine = engines(handler, Handler(name="other", run=nothing))
-    assert run(engine).done == 5
-    assert handler.called == ["before 1", "before 2", "after"]
-
-
-def test_one_that_raises_while_others_add_tasks_is_recorded_when_those_have_ended(
-    engines: Engines,
-) -> None:
-    def before(job: Any, _: int) -> None:
-        if job.counts["total"] == 2:
-            engine.add_new_tasks_to_existing_job(job.id, blank(1))
-            raise ValueError("bad")
-
-    handler = Hooked(before, nothing)
-    engine = engines(handler)
-    job = run(engine)
-    assert (job.status, job.done) == (JobStatus.DONE_WITH_ERRORS, 3)
-    assert "ValueError: bad" in (job.error or "")
-    assert handler.called == ["before 1", "before 1", "after"]
-
-
-def test_none_is_called_after_a_cancel(engines: Engines, gate: threading.Event) -> None:
-    handler = Hooked(nothing, nothing, run=lambda _: gate.wait(20))
-    engine = engines(handler)
-    job_id = engine.start_new_job("x", None, blank(2), "work")
-    eventually(lambda: engine.job(job_id).in_progress == 2)
-    engine.cancel(job_id)
-    gate.set()
-    assert over(engine, job_id).status == JobStatus.CANCELLED
-    queued = engine.start_new_job("x", None, blank(2), "work", auto_start=False)
-    engine.cancel(queued)
-    assert handler.called == []
-
-
-@pytest.mark.parametrize("tasks", [0, 2, 6_000])
-def test_a_job_cancelled_while_it_finishes_is_cancelled_when_the_callback_returns(
-    engines: Engines, tasks: int
-) -> None:
-    heard: list[bool] = []
-
-    def before(job: Any, _: int) -> None:
-        heard.append(job.cancelled)
-        answer = engine.cancel(job.id)
-        heard.append(answer.is_cancelling)
-        heard.append(job.cancelled)
-        eventually(lambda: job._call.cancelled)  # it is told, without asking the database
-        heard.append(job.cancelled)
-        job.add_tasks(blank(tasks))
-
-    handler = Hooked(before, nothing)
-    engine = engines(handler)
-    job = run(engine)
-    assert (job.status, job.total, job.error) == (JobStatus.CANCELLED, 2, None)
-    assert heard == [False, True, True, True]
-    assert handler.called == ["before 1"]
-    assert sql(engine.database, "SELECT count(*) FROM task") == [(2,)]
-
-
-def test_a_cancelled_job_with_tasks_that_joined_while_it_finished_is_cancelled_with_them(
-    engines: Engines,
-) -> None:
-    def before(job: Any, _: int) -> None:
-        engine.add_new_tasks_to_existing_job(job.id, blank(2))
-        engine.cancel(job.id)
-        raise ValueError("bad, too")
-
-    handler = Hooked(before, nothing)
-    engine = engines(handler)
-    job = run(engine)
-    assert job.status == JobStatus.CANCELLED
-    assert statuses(engine, job.id) == ["DONE", "DONE", "CANCELLED", "CANCELLED"]
-    assert "ValueError: bad, too" in (job.error or "")
-    assert handler.called == ["before 1"]
-
-
-def test_a_step_that_is_claimed_when_its_job_is_cancelled_calls_nothing(engines: Engines) -> None:
-    handler = Hooked(nothing, nothing)
-    engine = engines(handler)
-    assert engine._running
-    finisher = engine._running._pool._executor._finisher
-    finish = finisher.finish
-
-    def late(step: Any, call: Any) -> None:
-        engine.cancel(step.job_id)
-        finish(step, call)
-
-    finisher.finish = late  # type: ignore[method-assign]
-    assert run(engine).status == JobStatus.CANCELLED
-    assert handler.called == []
 
 
 def test_a_handler_without_callbacks_needs_no_finish_step(

@@ -15,8 +15,8 @@ from app.jobs.store import adding, keeping
 from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
+from tests.jobs.hooked import Hooked, nothing, over
 from tests.jobs.looking import blank, done, sql
-from tests.jobs.test_callbacks import Hooked, nothing, over
 from tests.jobs.test_crashes import Dead
 
 

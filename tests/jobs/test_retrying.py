@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from app.jobs import Engine, Handler, JobStatus, Task
-from app.jobs.errors import JobNotEnded, JobNotFound, NothingToRetry, TaskNotFound
+from app.jobs.errors import InvalidParams, JobNotEnded, JobNotFound, NothingToRetry, TaskNotFound
 from app.jobs.store import reopening
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
+from tests.jobs.hooked import Hooked, nothing, over
 from tests.jobs.looking import blank, done, ended, recounted, statuses
-from tests.jobs.test_callbacks import Hooked, nothing, over
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
@@ -319,3 +319,11 @@ def test_who_watches_hears_of_it(engines: Engines) -> None:
     with engine.bus.watching(heard.extend):
         engine.retry(job_id)
     assert heard == [job_id]
+
+
+def test_a_word_that_means_no_tasks_is_refused_with_those_that_do(engines: Engines) -> None:
+    engine = engines(Handler(name="work", run=lambda task: None))
+    job_id = engine.start_new_job("x", None, [{}], "work")
+    done(engine, job_id)
+    with pytest.raises(InvalidParams, match="Write one of failed, unfinished, all"):
+        engine.retry(job_id, "bogus")

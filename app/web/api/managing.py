@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator
 
 from app.extensions import the_engine
+from app.jobs import RETRY_CHOICES
 from app.web.access import may
 from app.web.api.answers import job_detail
 from app.web.api.asking import Body, body
@@ -16,14 +17,13 @@ from app.web.api.blueprint import bp
 from app.web.pages import job_for
 from app.web.session import here
 
-WORDS: Final = ("failed", "unfinished", "all")
 #: No job has a task with a larger index.
 LARGEST_INDEX: Final = 2**31 - 1
 
 
 def which_tasks(value: Any) -> Any:
     """The tasks of a retry: a word for them, or a list of their indexes."""
-    if isinstance(value, str) and value in WORDS:
+    if isinstance(value, str) and value in RETRY_CHOICES:
         return value
     if isinstance(value, list) and all(_is_index(each) for each in value):
         return value
