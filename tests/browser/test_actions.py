@@ -79,7 +79,7 @@ def test_a_job_is_cancelled_after_a_question(
     expect_status(popup(page), "IN_PROGRESS")
     gate.open()
     expect_status(popup(page), "CANCELLED")
-    expect(notices).to_be_empty()
+    expect(notices).to_contain_text("Cancelled, asked by admin@example.com")
     width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, "the page is wider than the window"
 

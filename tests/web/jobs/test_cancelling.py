@@ -72,7 +72,9 @@ def test_a_job_that_runs_says_so_until_nothing_of_it_runs(
     gate.open()
     assert at_work.ended(job_id).status == "CANCELLED"
     page = opened(oscar, f"/jobs/{job_id}", headers=SCRIPT)
-    assert words(page.one(id=f"job-{job_id}-notices")) == ""
+    notices = words(page.one(id=f"job-{job_id}-notices"))
+    assert notices.startswith("Cancelled, asked by oscar@example.com ")
+    assert notices.endswith("Every task had ended by then, or went on to its end.")
 
 
 def test_the_question_stays_true_when_somebody_else_was_faster(
