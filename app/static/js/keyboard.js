@@ -11,6 +11,11 @@ export function watchKeys() {
     if (element.matches("input")) element.select();
     else element.click();
   });
+  // Past a long list, to the first thing behind it that can be pressed.
+  document.addEventListener("click", ({ target }) => {
+    const place = document.getElementById(target.closest?.("[data-focuses]")?.dataset.focuses);
+    place?.querySelector("a[href], button:enabled")?.focus();
+  });
 }
 
 function isTyping(target) {
