@@ -22,6 +22,7 @@ function begin(box, file) {
   const { input } = parts(box);
   box.upload?.abort();
   input.removeAttribute("name"); // the number is sent instead
+  document.getElementById(`${input.id}-errors`)?.replaceChildren(); // they were about another file
   setNumber(box, "");
   if (file.size > input.dataset.mostMb * MB) {
     return fail(box, `${file.name} is larger than ${input.dataset.mostMb} MB, the most that can be uploaded.`);
