@@ -76,11 +76,11 @@ USERS = Resource(
     row_actions=[
         RowAction(
             name="link",
-            label="Make a link",
+            label="Password link",
             icon="link",
             allowed="users",
             run=make_link,
-            help="A one-time link lets the person set a password. The link before it ends.",
+            help="A one-time link lets the person set a password. An older link stops working.",
         )
     ],
     columns=[

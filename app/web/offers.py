@@ -89,13 +89,9 @@ def _choices(job: JobRow) -> Sequence[Choice]:
         word = "unfinished" if job.failed else "cancelled"
         found.append(Choice(tasks="unfinished", label=f"Retry {job.unfinished:,} {word}"))
     if job.done:
-        found.append(
-            Choice(
-                tasks="all",
-                label=f"Retry all {plural(job.unfinished + job.done, 'task')}",
-                asks=True,
-            )
-        )
+        ended = job.unfinished + job.done
+        label = f"Retry all {plural(ended, 'task')}" if ended > 1 else "Retry the task"
+        found.append(Choice(tasks="all", label=label, asks=True))
     return found
 
 

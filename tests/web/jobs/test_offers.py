@@ -90,6 +90,7 @@ def test_a_handler_may_keep_its_jobs_for_few() -> None:
     ("counts", "choices"),
     [
         ({"done": 4, "failed": 2}, [("failed", "Retry 2 failed"), ("all", "Retry all 6 tasks")]),
+        ({"done": 1}, [("all", "Retry the task")]),
         ({"done": 1200}, [("all", "Retry all 1,200 tasks")]),
         ({"cancelled": 3}, [("unfinished", "Retry 3 cancelled")]),
         (
