@@ -41,7 +41,7 @@ def expect_toast(page: Page, said: str) -> None:
 
 def test_an_account_is_made_changed_and_deleted(page: Page, email: str) -> None:
     page.goto("/jobs")
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="Users", exact=True).click()
     page.get_by_test_id("create").click()
     page.get_by_label("Email").fill(email)
     page.get_by_label("Role").select_option("operator")
@@ -96,8 +96,8 @@ def test_a_link_opens_an_account(page: Page, browser: Browser, server: Server, e
         field.fill(PASSWORD)
     guest.locator("main").get_by_role("button").click()
     guest.wait_for_url("**/jobs")
-    expect(guest.get_by_role("link", name="Jobs")).to_be_visible()
-    expect(guest.get_by_role("link", name="Users")).to_have_count(0)
+    expect(guest.get_by_role("link", name="Jobs", exact=True)).to_be_visible()
+    expect(guest.get_by_role("link", name="Users", exact=True)).to_have_count(0)
     guest.context.close()
 
 
