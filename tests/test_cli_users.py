@@ -88,12 +88,14 @@ def test_accounts_are_listed_for_people_and_for_programs(
     assert rows[0]["last_sign_in_at"].endswith("Z")
 
 
-def test_a_role_is_changed_and_sign_ins_end(jobdeck: Run, database: Database, bob: Person) -> None:
+def test_a_new_role_counts_at_once(jobdeck: Run, database: Database, bob: Person) -> None:
     key = sign_ins.sign_in(database, bob.email, PASSWORD)
     ended = jobdeck("users", "set-role", "bob@example.com", "operator")
     assert (ended.code, ended.out) == (0, "bob@example.com is operator now.\n")
     assert user(database, bob.id).role == Role.OPERATOR
-    assert sign_ins.who(database, key) is None
+    seen = sign_ins.who(database, key)
+    assert seen
+    assert seen.role == Role.OPERATOR
 
 
 def test_an_account_is_disabled_and_enabled(jobdeck: Run, database: Database, bob: Person) -> None:

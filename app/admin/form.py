@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -135,7 +135,7 @@ def _json(text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text  # the model says what it wanted instead
 
 
@@ -182,6 +182,7 @@ _WIDGETS: dict[Any, str] = {
     datetime.datetime: "datetime",
     datetime.time: "time",
     SecretStr: "password",
+    SecretBytes: "password",
 }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 from sqlalchemy import Connection, SQLColumnExpression, Text, inspect
 from sqlalchemy.orm import DeclarativeBase
 
@@ -210,7 +210,7 @@ def kind_of_type(annotation: Any) -> str:
         return "text"
     kinds: list[tuple[Any, str]] = [
         (enum.Enum, "choice"), (bool, "boolean"), (NUMBERS, "number"),
-        (datetime.datetime, "moment"), (datetime.date, "day"), (SecretStr, "secret"),
+        (datetime.datetime, "moment"), (datetime.date, "day"), ((SecretStr, SecretBytes), "secret"),
     ]  # fmt: skip
     return next((kind for known, kind in kinds if issubclass(annotation, known)), "text")
 

@@ -158,7 +158,7 @@ def _engine() -> Iterator[Engine]:
 def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"This is not JSON: {error}.", param_hint="--params") from error
     if not isinstance(found, dict):
         raise click.BadParameter(

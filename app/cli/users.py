@@ -73,7 +73,7 @@ def list_(as_json: bool) -> None:
 @click.argument("email")
 @click.argument("role", type=ROLES)
 def set_role(email: str, role: str) -> None:
-    """Give the account of EMAIL another ROLE. Its sign-ins end."""
+    """Give the account of EMAIL another ROLE. It counts at once."""
     account = _change(email, role=role)
     click.echo(f"{account.email} is {account.role} now.")
 

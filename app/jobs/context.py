@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from types import MappingProxyType
 from typing import IO, Any
 
-from app.jobs.errors import JobsError, NestedChange, TaskCancelled, TaskLost
+from app.jobs.errors import BadFile, JobsError, NestedChange, TaskCancelled, TaskLost
 from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
 from app.jobs.gathering import Ticket
@@ -329,6 +329,8 @@ class Task:
 
     def new_file(self, name: str, role: WantedRole, mode: str) -> AbstractContextManager[IO[Any]]:
         """Make a file of the job as this task (for `task.job.new_file`)."""
+        if mask_text(name, self._secrets) != name:
+            raise BadFile("The name of a file would tell a secret param. Choose another name.")
         claim = self._claim
         by = Claimed(
             job_id=claim.job_id,

@@ -13,13 +13,13 @@ from typing import Any
 from app.config import Settings
 from app.db import Database, demand_sqlite
 from app.jobs.adding import new_tasks
-from app.jobs.changing import Changing, HasId, id_of
+from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
 from app.jobs.context import Task
-from app.jobs.errors import TasksNotMade
+from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.looking import Looking
-from app.jobs.registry import Handler, Preview, Registry, make_handler
+from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
@@ -114,7 +114,7 @@ class Engine(Looking, Changing):
         """
         handler = self.registry[job_handler_name]
         new = NewJob(
-            name=storable_text(name.strip() or handler.title)[:500],
+            name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
@@ -187,6 +187,8 @@ class Engine(Looking, Changing):
         nothing is stored.
         """
         handler = self.registry[handler_name]
+        if name and len(name) > LONGEST_NAME:
+            raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
         checked = handler.read_params(params or {}, self._asked_by(started_by))
         made = self._made(handler, checked) if tasks is None else tasks
         return self.start_new_job(
@@ -203,8 +205,7 @@ class Engine(Looking, Changing):
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
         checked = handler.read_params(params, self._asked_by(started_by))
-        with self._making(handler, checked):
-            return handler.preview(checked)
+        return preview_of(new_tasks(self._made(handler, checked), self._most))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
         return {"started_by": person, "settings": self.settings, "uploads": self.shelf}

@@ -27,7 +27,8 @@ class UnknownHandler(JobsError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         names = ", ".join(sorted(known)) or "none"
-        super().__init__(f"There is no handler named {name!r}. Handlers that exist: {names}.")
+        said = name if len(name) <= 100 else f"{name[:100]}…"
+        super().__init__(f"There is no handler named {said!r}. Handlers that exist: {names}.")
 
 
 class BadHandler(JobsError):

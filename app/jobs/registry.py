@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import logging
 import pkgutil
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -20,8 +22,10 @@ from pydantic_core import to_jsonable_python
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
 from app.jobs.store.keeping import Declared
-from app.jobs.values import SECRET, decode, reveal_secrets
+from app.jobs.values import SECRET, decode, demand_sound, reveal_secrets
 from app.users.permissions import Role
+
+log = logging.getLogger(__name__)
 
 ROLES = frozenset(Role)
 ACTIONS = frozenset({"view", "start", "manage"})
@@ -125,15 +129,23 @@ class Handler:
     def read_params(self, params: Mapping[str, Any], context: object = None) -> Any:
         """Return params as the handler's model; raise InvalidParams with a sentence a field.
 
-        `context` is what the model's validators may ask for: see Engine.start().
+        `context` is what the model's validators may ask for: see Engine.start(). Raises
+        ValueNotStorable for what cannot even be looked at.
         """
+        demand_sound(params, "params")
         if self.params is None:
             # Secrets keep their mark: nothing else tells, when these are stored, what they are.
             return dict(params)
         try:
-            return self.params.model_validate(reveal_secrets(dict(params)), context=context)
+            return self.params.model_validate(dict(params), context=context)
         except ValidationError as error:
             raise InvalidParams(sentences(error)) from None
+        except Exception as error:  # noqa: BLE001 - a mistake of its author, in a validator
+            # Without what it says: that may be a secret, and nothing is known of these params yet.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("Params of %s cannot be checked: %s\n%s", self.name, type(error), where)
+            said = f"These could not be checked: a validator raised {type(error).__name__}."
+            raise InvalidParams({"": [said]}) from None
 
     def reader(self, stored: str) -> Callable[[], Any]:
         """Return what reads params as they are stored (for the scheduler)."""
@@ -154,13 +166,18 @@ class Handler:
 
     def preview(self, params: Any) -> Preview:
         """Count the tasks that a job would have, for 2 s and up to 10,000."""
-        end = time.monotonic() + PREVIEW_SECONDS
-        count = 0
-        for _ in itertools.islice(self.states(params), PREVIEW_TASKS):
-            count += 1
-            if time.monotonic() > end:
-                return Preview(count, True)
-        return Preview(count, count == PREVIEW_TASKS)
+        return preview_of(self.states(params))
+
+
+def preview_of(tasks: Iterable[object]) -> Preview:
+    """Count tasks while they are made, for 2 s and up to 10,000."""
+    end = time.monotonic() + PREVIEW_SECONDS
+    count = 0
+    for _ in itertools.islice(tasks, PREVIEW_TASKS):
+        count += 1
+        if time.monotonic() > end:
+            return Preview(count, True)
+    return Preview(count, count == PREVIEW_TASKS)
 
 
 @overload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -30,10 +31,7 @@ def encode(value: Any, what: str, limit: int) -> str:
         text = _encoder.encode(value)
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
-        raise ValueNotStorable(
-            f"The {what} has half of a surrogate pair in it, which is no text. "
-            "Decode the bytes that it came from with errors='replace'."
-        ) from None
+        raise _half_a_pair(what) from None
     except RecursionError:
         raise _too_deep(what) from None
     except (TypeError, ValueError) as error:
@@ -174,6 +172,41 @@ def storable_text(text: str) -> str:
         half = TEXT_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
     return text
+
+
+def demand_sound(value: Any, what: str) -> None:
+    """Raise ValueNotStorable for what is nested too deeply to be looked at, or is no text.
+
+    Asked of what comes from outside before anything else looks at it.
+    """
+    depth, level = 0, [value]
+    while level:
+        if depth > DEPTH:
+            raise _too_deep(what)
+        for text in (each for each in level if isinstance(each, str)):
+            _demand_text(text, what)
+        level = [inner for each in level for inner in _inside(each)]
+        depth += 1
+
+
+def _demand_text(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _half_a_pair(what) from None
+
+
+def _half_a_pair(what: str) -> ValueNotStorable:
+    return ValueNotStorable(
+        f"The {what} has half of a surrogate pair in it, which is no text. "
+        "Decode the bytes that it came from with errors='replace'."
+    )
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return chain(value, value.values())
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _reason(error: Exception) -> str:

@@ -14,10 +14,11 @@ from flask.typing import ResponseReturnValue
 
 from app.users.errors import NotAllowed
 from app.users.permissions import HandlerRoles, demand
-from app.web.security import origin_allowed
+from app.web.security import comes_from_elsewhere, origin_allowed
 from app.web.session import the_person
 
 PUBLIC = "public"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue | None])
 
@@ -61,6 +62,8 @@ def _at_the_door() -> None:
     _let_in(entered_by(rule.endpoint))
     if rule.websocket and not origin_allowed(request):
         raise NotAllowed("A page of another origin may not open a socket here.")
+    if request.method not in SAFE and comes_from_elsewhere(request):
+        raise NotAllowed("A page of another origin may not change anything here.")
 
 
 def _let_in(action: str | None) -> None:

@@ -54,6 +54,16 @@ def origin_allowed(asked: Request) -> bool:
     return (origin.scheme, origin.netloc) == (_scheme(asked), asked.host)
 
 
+def comes_from_elsewhere(asked: Request) -> bool:
+    """Whether a page of another site sends this, as far as the browser tells.
+
+    The CSRF token decides; this is the second lock. A program tells no origin, and a proxy that
+    ends TLS may change the scheme, so only the host is compared.
+    """
+    origin = asked.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != asked.host
+
+
 def _scheme(asked: Request) -> str:
     return "https" if asked.is_secure else "http"
 

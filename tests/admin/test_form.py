@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError, create_model
 
 from app.admin import form
 from app.admin.form import form_for, values_of
@@ -52,6 +52,7 @@ def read(kind: Any, *said: str, default: Any = ...) -> Any:
         (tuple[float, ...], "lines"), (list[Point], "json"), (dict[str, int], "json"),
         (dict, "json"), (Point, "json"), (datetime.date, "date"), (datetime.time, "time"),
         (datetime.datetime, "datetime"), (SecretStr, "password"), (Path, "text"),
+        (SecretBytes, "password"),
         (decimal.Decimal, "text"), (int | None, "number"), (Annotated[int, "x"], "number"),
         (Annotated[int | None, "x"], "number"), (int | str, "text"),
     ],

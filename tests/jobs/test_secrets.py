@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr, field_validator
 
 from app.jobs import Engine, Handler, Task
-from app.jobs.errors import TasksNotMade
+from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.values import MASK, mask_text, secrets_in
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended, sql
@@ -209,6 +209,33 @@ def test_a_job_without_secrets_is_shown_as_it_is(engines: Engines) -> None:
 def test_a_secret_within_another_is_hidden_with_the_longer_one() -> None:
     secrets = secrets_in({"a": {"$secret": "hush"}, "b": {"$secret": "hush-hush"}})
     assert mask_text("hush-hush, hush", secrets) == f"{MASK}, {MASK}"
+
+
+def test_a_validator_that_fails_tells_nobody_what_it_has_seen(
+    engines: Engines, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Checked(Params):
+        @field_validator("token")
+        @classmethod
+        def fail(cls, token: SecretStr) -> SecretStr:
+            raise RuntimeError(f"cannot sign in with {token.get_secret_value()}")
+
+    engine = engines(Handler(name="work", run=lambda _: None, params=Checked), runs=False)
+    with pytest.raises(InvalidParams, match="a validator raised RuntimeError") as refused:
+        engine.start("work", GIVEN)
+    assert "hush" not in str(refused.value) + caplog.text
+    assert "in fail" in caplog.text  # which its author needs to know
+
+
+def test_no_file_is_named_after_a_secret(engines: Engines) -> None:
+    def make(task: Task) -> None:
+        task.job.new_file(f"{task.job.params.token.get_secret_value()}.txt")
+
+    engine = engines(Handler(name="work", run=make, params=Params))
+    job_id = engine.start("work", GIVEN)
+    ended(engine, job_id)
+    assert "The name of a file would tell a secret param." in str(engine.task(job_id, 0).error)
+    assert not engine.files(job_id)
 
 
 def test_what_the_makers_of_tasks_say_of_a_secret_is_hidden(

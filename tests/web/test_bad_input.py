@@ -180,7 +180,10 @@ def test_a_form_may_hold_anything(alice: Visitor, engine: Engine, job: int, door
         assert everything(engine) == before
 
 
-@pytest.mark.parametrize("door", [each for each in DOORS if each.method != "GET"], ids=str)
+WRITING = [each for each in DOORS if each.method != "GET"]
+
+
+@pytest.mark.parametrize("door", WRITING, ids=str)
 @pytest.mark.parametrize("token", [None, "", "made up", "of another session"])
 def test_without_the_token_of_the_page_nothing_is_done(
     app: Flask, alice: Visitor, engine: Engine, job: int, door: Door, token: str | None
@@ -192,9 +195,61 @@ def test_without_the_token_of_the_page_nothing_is_done(
             session["csrf_token"] = "of this session"
         token = other.token()
     address = door.rule.replace("<int:job_id>", str(job)).replace("<int:row_id>", "1")
-    for headers in ({}, {"Origin": "http://evil.example", "Referer": "http://evil.example/"}):
-        more = {} if token is None else {"X-CSRFToken": token}
-        answer = alice.client.open(address, method=door.method, headers=headers | more, data={})
-        assert answer.status_code == 400, (door, answer.status_code)
-        assert "This page is too old, or the request came from elsewhere." in answer.text
+    headers = {} if token is None else {"X-CSRFToken": token}
+    answer = alice.client.open(address, method=door.method, headers=headers, data={})
+    assert answer.status_code == 400, (door, answer.status_code)
+    assert "This page is too old, or the request came from elsewhere." in answer.text
     assert everything(engine) == before
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example"])
+@pytest.mark.parametrize("door", WRITING, ids=str)
+def test_from_a_page_of_another_origin_nothing_is_done_even_with_the_token(
+    alice: Visitor, engine: Engine, job: int, door: Door, origin: str
+) -> None:
+    before = everything(engine)
+    address = door.rule.replace("<int:job_id>", str(job)).replace("<int:row_id>", "1")
+    headers = {"Origin": origin, "X-CSRFToken": alice.token()}
+    answer = alice.client.open(address, method=door.method, headers=headers, data={})
+    assert answer.status_code == 403, (door, answer.status_code)
+    assert "A page of another origin may not change anything here." in answer.text
+    assert everything(engine) == before
+
+
+def nested(depth: int) -> Any:
+    """Lists within each other."""
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("bag", [nested(205), nested(300), nested(900), {"\ud800": 1}, ["\ud800"]])
+def test_params_that_cannot_be_kept_are_refused_wherever_they_come_in(
+    alice: Visitor, engine: Engine, caplog: pytest.LogCaptureFixture, bag: Any
+) -> None:
+    params = {"handler": "everything", "params": {"text": "xy", "extra": {"a": bag}}}
+    answer = alice.client.post("/api/v1/jobs", json=params, headers={"X-CSRFToken": alice.token()})
+    assert answer.status_code == 422
+    assert '"code":"value_not_storable"' in answer.text
+    form = {"handler": "everything", "extra": json.dumps({"a": bag}), "text": "xy"}
+    form |= {"csrf_token": alice.token()}
+    assert alice.client.post("/jobs", data=form).status_code == 422
+    assert alice.client.post("/jobs/preview", data=form).status_code == 200
+    assert not engine.jobs()
+    assert "Traceback" not in caplog.text
+
+
+def test_a_name_that_is_not_known_is_not_said_back_at_length(alice: Visitor) -> None:
+    headers = {"X-CSRFToken": alice.token()}
+    answer = alice.client.post("/api/v1/jobs", json={"handler": LONG}, headers=headers)
+    assert answer.status_code == 422
+    assert len(answer.data) < 2_000
+
+
+def test_a_name_that_is_too_long_is_refused_in_every_way_in(alice: Visitor, engine: Engine) -> None:
+    form = {"handler": "swift", "name": "x" * 501, "csrf_token": alice.token()}
+    answer = alice.client.post("/jobs", data=form)
+    assert answer.status_code == 422
+    assert "A name has at most 500 characters." in answer.text
+    assert not engine.jobs()
