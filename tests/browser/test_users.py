@@ -22,7 +22,7 @@ numbers = count(1)
 @pytest.fixture
 def email() -> str:
     """An address that no other test uses."""
-    return f"person{next(numbers)}@example.com"
+    return f"someone{next(numbers)}@example.com"
 
 
 def make(page: Page, email: str, role: str = "viewer", password: str = "") -> None:

@@ -221,7 +221,7 @@ def test_all_held_jobs_start_where_there_is_no_limit(engines: Engines) -> None:
 
 def test_a_name_is_cut_and_cleaned_rather_than_refused(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
-    long = engine.start("work", name="n" * 600)
+    long = engine.start_new_job("n" * 600, None, [], "work")
     odd = engine.start("work", name="half \ud800 and \0")
     assert engine.job(long).name == "n" * 500
     assert engine.job(odd).name == "half \\ud800 and \\0"

@@ -23,7 +23,7 @@ class Gate(BaseModel):
     tasks: int = Field(3, ge=0, le=100_000)
 
 
-@task_handler(params=Gate, parallel_limit=None, concurrency_limit=None)
+@task_handler(params=Gate, parallel_limit=10, concurrency_limit=None)
 def gated(task: Task) -> dict[str, int]:
     """Wait until a file is there, so that a test says when a task ends."""
     task.log("task %s waits", task.index)
@@ -41,7 +41,7 @@ def as_many_as_asked(params: Gate) -> Iterator[dict[str, Any]]:
         yield {"number": number}
 
 
-@task_handler(params=Gate, parallel_limit=None, concurrency_limit=None)
+@task_handler(params=Gate, parallel_limit=10, concurrency_limit=None)
 def stubborn(task: Task) -> None:
     """Wait until a file is there, and hear of nothing meanwhile."""
     pause = threading.Event()
