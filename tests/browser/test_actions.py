@@ -199,7 +199,7 @@ def test_cancel_and_retry_need_no_mouse(page: Page, server: Server, gate: Gate) 
     page.keyboard.press("Enter")
     expect(page.locator(f"#job-{job_id}-notices")).to_contain_text("Cancelling")
     # The button that was pressed is disabled now; the popup has the focus, nothing else.
-    assert page.evaluate("document.activeElement.closest('#job-popup') !== null")
+    page.wait_for_function("document.activeElement.closest('#job-popup') !== null")
     gate.open()
     expect_status(popup(page), "CANCELLED")
     walk_to(page, "job-retry-more")
@@ -209,7 +209,7 @@ def test_cancel_and_retry_need_no_mouse(page: Page, server: Server, gate: Gate) 
     page.keyboard.press("Enter")
     expect_status(popup(page), "DONE")
     expect(popup(page, job_id)).to_be_visible()
-    assert page.evaluate("document.activeElement.closest('#job-popup') !== null")
+    page.wait_for_function("document.activeElement.closest('#job-popup') !== null")
 
 
 def walk_to(page: Page, hook: str) -> None:
