@@ -8,6 +8,7 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask import url_for as url
 from flask.typing import ResponseReturnValue
 
+from app.admin.asked import whole
 from app.extensions import the_engine
 from app.jobs import RETRY_CHOICES, JobDetail
 from app.jobs.errors import InvalidParams
@@ -136,7 +137,7 @@ def _done(job_id: int, said: str) -> ResponseReturnValue:
 def _choice(said: str) -> str | list[int]:
     if said in RETRY_CHOICES:
         return said
-    numbers = [pages.whole(each.strip()) for each in said.split(",")]
+    numbers = [whole(each.strip()) for each in said.split(",")]
     if None in numbers:
         raise InvalidParams({"tasks": ["Say failed, unfinished or all, or the numbers of tasks."]})
     return [each for each in numbers if each is not None]

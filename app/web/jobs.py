@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.admin.asked import whole
 from app.admin.form import form_for, values_of
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
@@ -52,7 +53,7 @@ def show(job_id: int) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """The create dialog: the choice, or the form of the handler that was chosen."""
     submitted = _submitted(request.args)
-    job_id = None if "handler" in submitted else pages.whole(_first(submitted, "again"))
+    job_id = None if "handler" in submitted else whole(_first(submitted, "again"))
     return _create_dialog(_create(submitted) if job_id is None else _again(job_id))
 
 

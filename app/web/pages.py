@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.admin.asked import text_of as text_of
-from app.admin.asked import whole as whole
+from app.admin.asked import whole
 from app.admin.form import Form
 from app.jobs import (
     Engine,

@@ -9,6 +9,7 @@ from typing import IO, Any, Final
 from flask import Blueprint, Flask, Request, request, send_file
 from flask.typing import ResponseReturnValue
 
+from app.admin.asked import whole
 from app.admin.form import Form, form_for
 from app.extensions import the_engine
 from app.jobs import FileRow, Handler, UploadedFile
@@ -22,7 +23,7 @@ from app.jobs.errors import (
 from app.jobs.files import Part
 from app.web.access import may
 from app.web.files import file_of
-from app.web.pages import job_for, whole
+from app.web.pages import job_for
 from app.web.session import here
 
 bp = Blueprint("files", __name__)

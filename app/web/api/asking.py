@@ -8,10 +8,10 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from app.admin.asked import whole
 from app.jobs import JobStatus, TaskStatus
 from app.jobs.errors import InvalidParams
 from app.jobs.registry import sentences
-from app.web.pages import whole
 
 
 class Body(BaseModel):

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.admin.asked import whole
 from app.db import iso
 from app.jobs import Engine, JobFilter, JobRow, TaskRow
 from app.users.people import Person
 from app.users.permissions import HasRole
-from app.web.pages import hidden_handlers, job_for, whole
+from app.web.pages import hidden_handlers, job_for
 
 #: Tasks that one window shows at most.
 WINDOW = 10_000

@@ -7,6 +7,7 @@ shown last; rows of a table are sent one by one, with the order that they are in
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -74,7 +75,7 @@ class _Shown:
         return {container: {"order": order, "html": fresh}} if fresh or order != before else {}
 
 
-class View:
+class View(ABC):
     """A view of which each socket is sent what it does not show yet. Drawn once for all alike."""
 
     def __init__(self, engine: Engine, address: Address) -> None:
@@ -99,9 +100,9 @@ class View:
         """All of a person that makes a difference to what is drawn."""
         return (person.role,)
 
+    @abstractmethod
     def draw(self, person: Person) -> Drawn:
         """Read and draw it as it is now; raises when this person may not see it."""
-        raise NotImplementedError
 
 
 class JobsView(View):
