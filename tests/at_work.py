@@ -37,6 +37,11 @@ class AtWork:
         tasks: Sequence[Mapping[str, Any]] | None = [{"state": state} for state in states] or None
         return self.engine.start(handler, params, tasks=tasks)
 
+    def waiting(self, job_id: int) -> int:
+        """How many tasks of a job wait at their gate: a claimed one may be called off yet."""
+        tasks = self.engine.tasks(job_id, limit=100)
+        return sum(bool(task.state.get("waits")) for task in tasks)
+
     def ended(self, job_id: int) -> JobDetail:
         """The job, once it has ended."""
         eventually(lambda: self.engine.job(job_id).is_final, within=20)

@@ -6,6 +6,14 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.server import Server
+
+
+def waiting(server: Server, job_id: int) -> int:
+    """How many tasks of a `gated` or `stubborn` job have begun: claimed ones may be called off yet."""
+    rows = server.api("GET", f"/jobs/{job_id}/tasks")["tasks"]
+    return sum(bool(row["state"].get("waits")) for row in rows)
+
 
 def popup(page: Page, job_id: int | None = None) -> Locator:
     """The popup of a job."""

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.at_work import Gate
 from tests.browser.conftest import Complaints
-from tests.browser.panel import expect_live, expect_status, open_create, popup
+from tests.browser.panel import expect_live, expect_status, open_create, popup, waiting
 from tests.eventually import eventually
 from tests.server import Server, server_without_demo
 
@@ -127,7 +127,7 @@ def menu_of_retries(page: Page, server: Server, gate: Gate) -> None:
 def cancelling_popup(page: Page, server: Server, gate: Gate) -> None:
     """The popup of a job whose tasks do not look whether they are cancelled."""
     job_id = started(server, "stubborn", params=gate.params())
-    eventually(lambda: server.api("GET", f"/jobs/{job_id}")["counts"]["in_progress"] == 3)
+    eventually(lambda: waiting(server, job_id) == 3)
     server.api("POST", f"/jobs/{job_id}/cancellation", {})
     page.goto(f"/jobs/{job_id}?task=0")
     expect(popup(page).get_by_text("Waiting for 3 running tasks to end.")).to_be_visible()

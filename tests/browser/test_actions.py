@@ -14,7 +14,15 @@ from app.users.people import add_user
 from app.users.permissions import Role
 from tests.at_work import Gate
 from tests.browser.conftest import Complaints
-from tests.browser.panel import expect_live, expect_path, expect_status, popup, row, shown_job
+from tests.browser.panel import (
+    expect_live,
+    expect_path,
+    expect_status,
+    popup,
+    row,
+    shown_job,
+    waiting,
+)
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -33,7 +41,7 @@ def start(server: Server, handler: str, name: str, **asked: object) -> int:
 def running(server: Server, gate: Gate, name: str, handler: str = "stubborn") -> int:
     """A job whose tasks wait, and do not look whether they are cancelled."""
     job_id = start(server, handler, name, params=gate.params(tasks=12))
-    eventually(lambda: server.api("GET", f"/jobs/{job_id}")["counts"]["in_progress"] == 10)
+    eventually(lambda: waiting(server, job_id) == 10)
     return job_id
 
 

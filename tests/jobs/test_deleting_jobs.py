@@ -31,7 +31,7 @@ def test_a_job_goes_with_its_tasks_its_attempts_and_its_log(engines: Engines) ->
     heard: list[int] = []
     with engine.bus.watching(heard.extend):
         engine.delete_job(job_id)
-    assert heard == [job_id]
+    assert heard.count(job_id) == 1, "besides it, the last word of the other job may come"
     with pytest.raises(JobNotFound):
         engine.job(job_id)
     assert [job.id for job in engine.jobs()] == [kept]

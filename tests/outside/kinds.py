@@ -45,6 +45,7 @@ def as_many_as_asked(params: Gate) -> Iterator[dict[str, Any]]:
 def stubborn(task: Task) -> None:
     """Wait until a file is there, and hear of nothing meanwhile."""
     pause = threading.Event()
+    task.set_state_field("waits", True)
     while not Path(task.job.params.gate).exists():
         pause.wait(0.02)
 

@@ -130,10 +130,10 @@ function receive(message) {
 // A popup whose job is gone shows nothing that is true any more. Who has just deleted it knows.
 function refused({ topic, error }) {
   if (topic && !subscribed.delete(topic)) return;
-  for (const element of document.querySelectorAll("[data-live]")) {
-    if (element.dataset.live === topic) delete element.dataset.live; // else it would be asked for again
-  }
-  const isOwnDoing = "busy" in document.documentElement.dataset;
+  const elements = [...document.querySelectorAll("[data-live]")].filter(({ dataset }) => dataset.live === topic);
+  for (const { dataset } of elements) delete dataset.live; // else it would be asked for again
+  const isClosed = elements.length > 0 && elements.every((element) => element.closest("dialog:not([open])"));
+  const isOwnDoing = isClosed || "busy" in document.documentElement.dataset;
   if (topic?.startsWith("view/job/")) closeDialog();
   if (!isOwnDoing) toast(error, "error");
 }

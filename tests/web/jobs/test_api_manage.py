@@ -43,7 +43,7 @@ def test_a_job_that_runs_says_that_it_is_cancelling_until_its_tasks_have_ended(
     oscar: Visitor, at_work: AtWork, gate: Gate
 ) -> None:
     job_id = at_work.start("stubborn", **gate.params(tasks=3))
-    eventually(lambda: at_work.engine.job(job_id).in_progress == 3)
+    eventually(lambda: at_work.waiting(job_id) == 3)
     for _ in range(2):
         answer = oscar.send("POST", f"/api/v1/jobs/{job_id}/cancellation")
         assert answer.status_code == 202

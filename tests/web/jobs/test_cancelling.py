@@ -14,7 +14,7 @@ from tests.web.jobs.page import SCRIPT, Page, opened, words
 def running(at_work: AtWork, gate: Gate, handler: str = "gated", tasks: int = 3) -> int:
     """A job of which all threads run tasks that wait."""
     job_id = at_work.start(handler, **gate.params(tasks=tasks))
-    eventually(lambda: at_work.engine.job(job_id).in_progress == min(tasks, 10))
+    eventually(lambda: at_work.waiting(job_id) == min(tasks, 10))
     return job_id
 
 

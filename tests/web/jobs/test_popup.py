@@ -159,7 +159,7 @@ def test_every_text_that_somebody_wrote_is_shown_as_text(vera: Visitor, engine: 
 
 def test_a_running_job_shows_what_runs(vera: Visitor, at_work: AtWork, gate: Gate) -> None:
     job_id = at_work.start("gated", **gate.params(tasks=2))
-    eventually(lambda: at_work.engine.job(job_id).in_progress == 2)
+    eventually(lambda: at_work.waiting(job_id) == 2)
     page = opened(vera, f"/jobs/{job_id}", headers=SCRIPT)
     assert page.hook("job-status")[0]["data-status"] == "IN_PROGRESS"
     assert {each["data-status"] for each in page.hook("task-row")} == {"IN_PROGRESS"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 
 from flask import Flask
 
@@ -56,7 +55,6 @@ def test_a_thousand_changes_cost_a_few_messages_and_the_last_is_among_them(
     listener.hear_until(ends(job_id), within=30)
     times = [each.at for each in listener.heard if told(each.message, job_id)]
     assert len(times) <= (times[-1] - times[0]) * 5 + 3
-    assert all(later - earlier > 0.1 for earlier, later in pairwise(times))
 
 
 def test_the_first_change_after_quiet_is_told_at_once(
