@@ -31,7 +31,7 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 class Translated(BytecodeCache):
-    """Templates translated once for all the applications of a run: a third of a page's first time."""
+    """Templates translated once for all the applications of a run, not again for each."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}

@@ -10,7 +10,7 @@ from tests.server import Server
 
 
 def waiting(server: Server, job_id: int) -> int:
-    """How many tasks of a `gated` or `stubborn` job have begun: claimed ones may be called off yet."""
+    """How many tasks of a `gated` or `stubborn` job have begun; a claimed one may be called off."""
     rows = server.api("GET", f"/jobs/{job_id}/tasks")["tasks"]
     return sum(bool(row["state"].get("waits")) for row in rows)
 
