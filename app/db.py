@@ -23,10 +23,17 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+#: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
+POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
+#: How long it waits for that or any lock, and how long it may rest in a transaction: a process that
+#: is frozen in one must not keep the others from theirs.
+POSTGRESQL_OPTIONS: Final = (
+    "-c timezone=UTC -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
+)
 # How long a statement waits for SQLite's write lock. Who gives up then says so and tries again.
 SQLITE_BUSY_SECONDS = 5
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.
@@ -49,13 +56,14 @@ class Base(DeclarativeBase):
     )
 
 
-def on_sqlite(statement: str) -> None:
-    """Have a view or trigger made with the tables, on SQLite; for tests that make them so.
+def made_with_tables(dialect: str, *statements: str) -> None:
+    """Have views and triggers made with the tables, on "sqlite" or "postgresql"; for tests.
 
     A migration has its own copy, and a test compares the two.
     """
-    made: DDL = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-    event.listen(Base.metadata, "after_create", made.execute_if(dialect="sqlite"))
+    for statement in statements:
+        made: DDL = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+        event.listen(Base.metadata, "after_create", made.execute_if(dialect=dialect))
 
 
 class Moment(TypeDecorator[datetime]):
@@ -87,13 +95,13 @@ class UnsupportedDatabase(ValueError):
     """Jobs do not run on this kind of database."""
 
 
-def demand_sqlite(url: str | URL) -> None:
-    """Raise UnsupportedDatabase, with what to do, for a database that jobs cannot run on yet."""
+def demand_supported(url: str | URL) -> None:
+    """Raise UnsupportedDatabase, with what to do, for a database that jobs cannot run on."""
     backend = make_url(url).get_backend_name()
-    if backend != "sqlite":
+    if backend not in ("sqlite", "postgresql"):
         raise UnsupportedDatabase(
-            f"This version runs jobs on SQLite, not on {backend}. Leave JOBDECK_DATABASE_URL "
-            "empty, or let it name an SQLite file."
+            f"Jobs run on SQLite and on PostgreSQL, not on {backend}. Leave JOBDECK_DATABASE_URL "
+            "empty, or let it name a database of one of these."
         )
 
 
@@ -108,18 +116,20 @@ def now() -> datetime:
 
 
 class Database:
-    """The one engine of a process. Reading waits for nobody; writers of a process take turns.
+    """The one engine of a process. Reading waits for nobody; writers take turns.
 
     SQLite lets one connection write at a time and makes the others poll with growing naps; a
-    lock in the process wakes the next writer at once.
+    lock in the process wakes the next writer at once. On PostgreSQL a transaction that looks
+    before it writes takes a lock that all such transactions take, in whatever process: what holds
+    of one database then holds of the other, too.
     """
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         self._turns = _Turns() if self.is_sqlite else None
-        self._each_by_itself: dict[str, Any] = (
+        self.each_by_itself: dict[str, Any] = (
             {"jobdeck_begins": None} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         )
 
@@ -127,7 +137,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection for reading; each statement sees the newest committed rows."""
         with self.engine.connect() as connection:
-            yield connection.execution_options(**self._each_by_itself)
+            yield connection.execution_options(**self.each_by_itself)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -138,6 +148,8 @@ class Database:
         with self._turn() as connection:
             connection.execution_options(jobdeck_begins="BEGIN IMMEDIATE")
             with connection.begin():
+                if not self.is_sqlite:
+                    connection.exec_driver_sql(f"SELECT {POSTGRESQL_TURN}")
                 yield connection
 
     @contextmanager
@@ -148,7 +160,7 @@ class Database:
         with ten busy threads that is the difference between half a millisecond and half a second.
         """
         with self._turn() as connection:
-            yield connection.execution_options(**self._each_by_itself)
+            yield connection.execution_options(**self.each_by_itself)
 
     @contextmanager
     def _turn(self) -> Iterator[Connection]:
@@ -165,26 +177,51 @@ class Database:
 
 
 class Changes:
-    """Tells whether anybody has written since it was asked last. For one thread.
+    """Tells whether anybody has made work for others since it was asked last. For one thread.
 
-    SQLite answers that in microseconds, on a connection that does not write itself; so looking
-    for what other processes did costs next to nothing while they do nothing.
+    SQLite tells of any write, in microseconds, on a connection that does not write itself;
+    PostgreSQL tells who listens. So looking for what other processes did costs next to nothing
+    while they do nothing.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._seen = -1
+        self._told = 0
 
     def have_come(self) -> bool:
         """Whether there may be changes; at the first question there are."""
         if self._connection is None:
-            self._connection = self._database.engine.connect().execution_options(
-                jobdeck_begins=None
-            )
-        version: int = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            self._connection = self._connect()
+        try:
+            version = self._version(self._connection)
+        except DBAPIError:
+            self.close()  # What was told meanwhile is lost; the first answer of the next is yes.
+            raise
         before, self._seen = self._seen, version
         return version != before
+
+    def _connect(self) -> Connection:
+        options = self._database.each_by_itself
+        connection = self._database.engine.connect().execution_options(**options)
+        if not self._database.is_sqlite:
+            connection.detach()  # from the pool, where nobody else should be told
+            driver: Any = connection.connection.driver_connection
+            driver.add_notify_handler(self._hear)
+            connection.exec_driver_sql("LISTEN jobdeck")
+        self._seen = -1
+        return connection
+
+    def _hear(self, _: object) -> None:
+        self._told += 1
+
+    def _version(self, connection: Connection) -> int:
+        if self._database.is_sqlite:
+            seen: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            return seen
+        connection.exec_driver_sql("SELECT 1")  # what was told comes with any answer
+        return self._told
 
     def close(self) -> None:
         """Give the connection back."""
@@ -245,6 +282,15 @@ def _sqlite_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    return create_engine(
+        url,
+        pool_size=10,
+        max_overflow=80,
+        connect_args={"options": POSTGRESQL_OPTIONS, "connect_timeout": 5},
+    )
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from app.config import Settings
-from app.db import Database, demand_sqlite
+from app.db import Database, demand_supported
 from app.jobs.adding import new_tasks
 from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
 from app.jobs.context import Task
@@ -45,7 +45,7 @@ class Engine(Looking, Changing):
         *,
         within: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
-        demand_sqlite(database.url)
+        demand_supported(database.url)
         self.database = database
         self.settings = settings
         self.bus = Bus()

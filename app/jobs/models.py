@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Moment, on_sqlite
+from app.db import Base, Moment, made_with_tables
 from app.jobs.states import JobStatus, TaskStatus
 from app.users.permissions import Role
 
@@ -278,5 +278,66 @@ END""",
   UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
 END""",
 )
-for _trigger in SQLITE_COUNTING:
-    on_sqlite(_trigger)
+made_with_tables("sqlite", *SQLITE_COUNTING)
+
+
+def _difference(status: TaskStatus) -> str:
+    return f"sum(moved.by) FILTER (WHERE moved.status = '{status}') AS {status.lower()}"
+
+
+def _by_difference(status: TaskStatus) -> str:
+    count = status.lower()
+    return f"{count} = job.{count} + coalesce(moved.{count}, 0)"
+
+
+_DIFFERENCES = ",\n      ".join(_difference(status) for status in TaskStatus)
+_ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskStatus)
+
+# A whole statement's changes are counted at once there: a trigger for each row takes longer than
+# the change itself. What makes work for some worker wakes those that listen.
+POSTGRESQL_COUNTING = (
+    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  UPDATE job SET version = job.version + 1,
+    {_ALL_BY_DIFFERENCES}
+  FROM (
+    SELECT moved.job_id,
+      {_DIFFERENCES}
+    FROM (SELECT job_id, status, 1 AS by FROM newer
+          UNION ALL SELECT job_id, status, -1 FROM older) AS moved
+    GROUP BY moved.job_id
+  ) AS moved
+  WHERE job.id = moved.job_id;
+  RETURN NULL;
+END $$""",
+    """CREATE TRIGGER task_counted AFTER UPDATE ON task
+REFERENCING OLD TABLE AS older NEW TABLE AS newer
+FOR EACH STATEMENT EXECUTE FUNCTION task_counted()""",
+    """CREATE FUNCTION job_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  UPDATE handler SET running = running + CASE NEW.status WHEN 'IN_PROGRESS' THEN 1 ELSE -1 END
+  WHERE name = NEW.handler;
+  RETURN NULL;
+END $$""",
+    """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
+FOR EACH ROW WHEN ((OLD.status = 'IN_PROGRESS') <> (NEW.status = 'IN_PROGRESS'))
+EXECUTE FUNCTION job_counted()""",
+    """CREATE FUNCTION job_deleted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
+  RETURN NULL;
+END $$""",
+    """CREATE TRIGGER job_deleted AFTER DELETE ON job
+FOR EACH ROW WHEN (OLD.status = 'IN_PROGRESS') EXECUTE FUNCTION job_deleted()""",
+    """CREATE FUNCTION job_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  NOTIFY jobdeck;
+  RETURN NULL;
+END $$""",
+    """CREATE TRIGGER job_told AFTER UPDATE ON job
+FOR EACH ROW WHEN (
+  NEW.preparing_until IS NULL AND (
+    (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
+    OR NEW.scheduled > OLD.scheduled
+    OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
+        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+    OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
+EXECUTE FUNCTION job_told()""",
+)
+made_with_tables("postgresql", *POSTGRESQL_COUNTING)

@@ -12,11 +12,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.jobs.errors import AddingInterrupted
 from app.jobs.store.creating import CHUNK, NewTask, chunks_of, insert_chunk
+from app.sql import statement
 
 #: How long one chunk may take before what was written may be removed.
 ADDING = timedelta(minutes=1)
@@ -52,20 +53,20 @@ MAY_ADD = """
     AND (:task_id = 0 OR EXISTS (SELECT 1 FROM task WHERE id = :task_id AND job_id = :job_id
                                    AND worker_id = :worker_id AND status = 'IN_PROGRESS'))
 """
-END_INDEX = text(f"""
+END_INDEX = statement(f"""
     SELECT end_index FROM job WHERE id = :job_id AND adding_until IS NULL AND {MAY_ADD}
 """)
-TAKES = text(f"SELECT 1 FROM job WHERE id = :job_id AND {MAY_ADD}")
-OWNED = text("""
+TAKES = statement(f"SELECT 1 FROM job WHERE id = :job_id AND {MAY_ADD}")
+OWNED = statement("""
     SELECT 1 FROM task WHERE id = :task_id AND job_id = :job_id
       AND worker_id = :worker_id AND status = 'IN_PROGRESS'
 """)
-RESERVE = text("UPDATE job SET adding_until = :until WHERE id = :job_id")
-GO_ON = text(f"""
+RESERVE = statement("UPDATE job SET adding_until = :until WHERE id = :job_id")
+GO_ON = statement(f"""
     UPDATE job SET adding_until = :until
     WHERE id = :job_id AND adding_until = :before AND {MAY_ADD}
 """)
-SHOW = text(f"""
+SHOW = statement(f"""
     UPDATE job SET end_index = :end, total = total + :count, skipped = skipped + :skipped,
                    scheduled = scheduled + :count - :skipped, adding_until = NULL,
                    version = version + 1
@@ -121,18 +122,18 @@ def show(connection: Connection, adder: Adder, added: Added) -> bool:
     return bool(connection.execute(SHOW, values).rowcount)
 
 
-HIDDEN = text("""
+HIDDEN = statement("""
     DELETE FROM task WHERE id IN (
         SELECT id FROM task WHERE job_id = :job_id
           AND idx >= (SELECT end_index FROM job WHERE id = :job_id) LIMIT :chunk)
 """)
-RELEASE = text("""
+RELEASE = statement("""
     UPDATE job SET adding_until = NULL WHERE id = :job_id AND adding_until = :until
 """)
-OVERDUE = text("""
+OVERDUE = statement("""
     UPDATE job SET adding_until = :until WHERE id = :job_id AND adding_until < :now
 """)
-HOLDS = text("SELECT 1 FROM job WHERE id = :job_id AND adding_until = :until")
+HOLDS = statement("SELECT 1 FROM job WHERE id = :job_id AND adding_until = :until")
 
 
 def remove_hidden(database: Database, job_id: int, until: str | None) -> None:
@@ -160,16 +161,16 @@ def take_over(connection: Connection, job_id: int) -> str | None:
     return values["until"] if connection.execute(OVERDUE, values).rowcount else None  # type: ignore[return-value]
 
 
-DELETE_TASKS = text("""
+DELETE_TASKS = statement("""
     DELETE FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
       AND idx IN (SELECT value FROM json_each(:indexes))
       AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
 """)
-COUNT_DELETED = text("""
+COUNT_DELETED = statement("""
     UPDATE job SET total = total - :count, scheduled = scheduled - :count, version = version + 1
     WHERE id = :job_id
 """)
-BEGUN = text("""
+BEGUN = statement("""
     SELECT idx, status FROM task WHERE job_id = :job_id
       AND idx IN (SELECT value FROM json_each(:indexes))
       AND +idx < (SELECT end_index FROM job WHERE id = :job_id)

@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam
 
-from app.db import iso, now, on_sqlite
+from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
 from app.jobs.store.ending import OUTCOME
+from app.sql import statement
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -109,7 +110,7 @@ class Claim:
     state: str
 
 
-SLOTS = text(
+SLOTS = statement(
     "SELECT name, concurrency_limit, running FROM handler WHERE name IN :names"
 ).bindparams(bindparam("names", expanding=True))
 
@@ -119,7 +120,7 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
     return [Slots(*row) for row in connection.execute(SLOTS, {"names": list(handlers)})]
 
 
-RUNNING = text("""
+RUNNING = statement("""
     SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
            finisher IS NOT NULL, finish_crashes
     FROM job
@@ -136,7 +137,7 @@ def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candid
     return [Candidate(*row) for row in connection.execute(RUNNING, values)]
 
 
-QUEUED = text("""
+QUEUED = statement("""
     SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
     FROM json_each(:handlers) AS wanted CROSS JOIN job
     WHERE job.id IN (
@@ -144,6 +145,15 @@ QUEUED = text("""
         WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
+    ORDER BY job.priority, job.id LIMIT :most
+""").on_postgresql("""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
+    FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
+    CROSS JOIN LATERAL (
+        SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
+        WHERE handler = wanted.handler AND status = 'QUEUED' AND NOT held
+          AND preparing_until IS NULL AND retrying IS NULL AND cancel_requested_at IS NULL
+        ORDER BY priority, id LIMIT :most) AS job
     ORDER BY job.priority, job.id LIMIT :most
 """)
 
@@ -154,7 +164,7 @@ def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> l
     return [Candidate(*row) for row in connection.execute(QUEUED, values)]
 
 
-SCHEDULED = text("""
+SCHEDULED = statement("""
     SELECT task.job_id, task.id
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
@@ -162,6 +172,16 @@ SCHEDULED = text("""
         WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
           AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
+    ORDER BY task.job_id, task.idx
+""").on_postgresql("""
+    SELECT task.job_id, task.id
+    FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
+    JOIN job ON job.id = CAST(wanted.job_id AS bigint)
+    CROSS JOIN LATERAL (
+        SELECT id, job_id, idx FROM task
+        WHERE job_id = job.id AND status = 'SCHEDULED' AND crashes < :suspect
+          AND idx < job.end_index
+        ORDER BY idx LIMIT :most) AS task
     ORDER BY task.job_id, task.idx
 """)
 
@@ -183,7 +203,7 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
 
 
 #: There are few suspects or none: by their own index, not by all the tasks that wait.
-SUSPECT = text(f"""
+SUSPECT = statement(f"""
     SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job ON job.id = task.job_id
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
       AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
@@ -238,14 +258,60 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
       AND (job.parallel_limit IS NULL
            OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
 END"""
-for _statement in (CLAIM_VIEW, CLAIM_TRIGGER):
-    on_sqlite(_statement)
+made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
-CLAIM = text("""
+POSTGRESQL_CLAIM = (
+    """CREATE VIEW claim AS SELECT
+  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
+    f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM {POSTGRESQL_TURN};
+  IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
+    RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+
+  UPDATE job SET status = {OUTCOME},
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
+    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+
+  UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
+                 version = version + 1
+  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+    AND finisher IS NULL
+    AND (finish_step = 'after'
+         OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+             AND cancel_requested_at IS NULL));
+
+  UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
+  FROM json_array_elements(NEW.start) AS wanted, handler
+  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
+    AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+    AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
+    AND (handler.concurrency_limit IS NULL
+         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+
+  UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
+                  started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
+                  version = job.version + 1
+  FROM json_array_elements(NEW.tasks) AS wanted, job
+  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+    AND task.status = 'SCHEDULED'
+    AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+    AND (job.parallel_limit IS NULL
+         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+  RETURN NEW;
+END $$""",
+    """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
+FOR EACH ROW EXECUTE FUNCTION claim_made()""",
+)
+made_with_tables("postgresql", *POSTGRESQL_CLAIM)
+
+CLAIM = statement("""
     INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
     VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
 """)
-CLAIMED = text("""
+CLAIMED = statement("""
     SELECT id, job_id, idx, attempt, crashes, state FROM task
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
@@ -274,7 +340,7 @@ def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]
     return [Claim(*row) for row in connection.execute(CLAIMED, values)]
 
 
-CLAIMED_STEPS = text("""
+CLAIMED_STEPS = statement("""
     SELECT id, finish_step, finish_rounds, finish_crashes, started_at FROM job
     WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))
 """)
@@ -286,14 +352,14 @@ def claimed_steps(connection: Connection, worker_id: int, order: Order) -> list[
     return [StepClaim(*row) for row in connection.execute(CLAIMED_STEPS, values)]
 
 
-HAND_BACK = text("""
+HAND_BACK = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
                     started_at = NULL,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
 """)
-HAND_BACK_STEPS = text("""
+HAND_BACK_STEPS = statement("""
     UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
                    version = version + 1
     WHERE finisher = :worker_id AND id IN (SELECT value FROM json_each(:ids))

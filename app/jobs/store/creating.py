@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.jobs.errors import CreationInterrupted, UploadTaken
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
+from app.sql import statement
 from app.users.permissions import Role
 
 #: Tasks in one transaction, and what their states may take in characters, which the last of them
@@ -48,29 +49,41 @@ class NewTask:
     skip: bool = False
 
 
-INSERT_JOB = text("""
+INSERT_JOB = statement("""
     INSERT INTO job (name, handler, status, held, parallel_limit, params, state, started_by,
                      created_at, preparing_until)
     VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :params, :state, :started_by,
             :created_at, :preparing_until)
     RETURNING id
 """)
-INSERT_TASKS = text("""
+INSERT_TASKS = statement("""
     INSERT INTO task (job_id, idx, status, state)
     SELECT :job_id, :first + chunk.key, 'SCHEDULED', chunk.value FROM json_each(:states) AS chunk
+""").on_postgresql("""
+    INSERT INTO task (job_id, idx, status, state)
+    SELECT :job_id, :first + chunk.place - 1, 'SCHEDULED', chunk.state
+    FROM json_array_elements(CAST(:states AS json)) WITH ORDINALITY AS chunk (state, place)
 """)
-INSERT_SOME_SKIPPED = text("""
+INSERT_SOME_SKIPPED = statement("""
     INSERT INTO task (job_id, idx, status, state, finished_at)
     SELECT :job_id, :first + chunk.key,
            CASE WHEN skipped.value IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END, chunk.value,
            CASE WHEN skipped.value IS NOT NULL THEN :at END
     FROM json_each(:states) AS chunk
     LEFT JOIN json_each(:skipped) AS skipped ON skipped.value = chunk.key
+""").on_postgresql("""
+    INSERT INTO task (job_id, idx, status, state, finished_at)
+    SELECT :job_id, :first + chunk.place - 1,
+           CASE WHEN skipped.place IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END, chunk.state,
+           CASE WHEN skipped.place IS NOT NULL THEN CAST(:at AS timestamptz) END
+    FROM json_array_elements(CAST(:states AS json)) WITH ORDINALITY AS chunk (state, place)
+    LEFT JOIN (SELECT CAST(value AS bigint) + 1 AS place
+               FROM json_array_elements_text(CAST(:skipped AS json))) AS skipped USING (place)
 """)
-PREPARE_ON = text(f"""
+PREPARE_ON = statement(f"""
     UPDATE job SET preparing_until = :until WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
-SHOW_JOB = text(f"""
+SHOW_JOB = statement(f"""
     UPDATE job SET preparing_until = NULL, end_index = :total, total = :total,
                    scheduled = :total - :skipped, skipped = :skipped, version = version + 1
     WHERE id = :job_id AND preparing_until <> '{DOOMED}'
@@ -180,14 +193,14 @@ def _show(connection: Connection, job: NewJob, job_id: int, written: Written) ->
         raise UploadTaken
 
 
-RELEASE_HELD = text("""
+RELEASE_HELD = statement("""
     UPDATE job SET held = false, version = version + 1
     WHERE id IN (
         SELECT id FROM job WHERE handler = :handler AND status = 'QUEUED' AND held
           AND preparing_until IS NULL ORDER BY priority, id LIMIT :most)
     RETURNING id
 """)
-TAKEN_SLOTS = text("""
+TAKEN_SLOTS = statement("""
     SELECT count(*) FROM job WHERE handler = :handler AND preparing_until IS NULL
       AND (status = 'IN_PROGRESS' OR (status = 'QUEUED' AND NOT held))
 """)

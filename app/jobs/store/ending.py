@@ -6,14 +6,14 @@ runs is asked to stop, and only when nothing of it runs any more the job is CANC
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam
 
 from app.db import iso, now
+from app.sql import statement
 
 #: Tasks in one transaction, so that no other writer waits longer than some 50 ms for it.
 CHUNK = 5_000
@@ -23,13 +23,13 @@ OUTCOME = """CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
 #: After so many workers that died in it, a callback is not called again.
 MOST_CRASHES = 3
 
-ASK_TO_CANCEL = text("""
+ASK_TO_CANCEL = statement("""
     UPDATE job SET cancel_requested_at = :at, cancel_requested_by = :by, retrying = NULL,
                    version = version + 1
     WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NULL
       AND preparing_until IS NULL
 """)
-CANCEL_TASKS = text("""
+CANCEL_TASKS = statement("""
     UPDATE task SET status = 'CANCELLED', finished_at = :at,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
     WHERE id IN (
@@ -39,7 +39,7 @@ CANCEL_TASKS = text("""
       AND EXISTS (SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL
                     AND status IN ('QUEUED', 'IN_PROGRESS'))
 """)
-END_CANCELLED = text("""
+END_CANCELLED = statement("""
     UPDATE job SET status = 'CANCELLED', finished_at = :at, finish_step = NULL,
                    version = version + 1
     WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NOT NULL
@@ -90,27 +90,30 @@ class StepEnd:
 
 
 OWNED = "id = :job_id AND finisher = :worker_id AND started_at IS :run"
-GO_ON = text(f"""
+GO_ON = statement(f"""
     UPDATE job SET finisher = NULL, finish_step = NULL, finish_rounds = finish_rounds + 1,
                    finish_crashes = 0, version = version + 1
     WHERE {OWNED} AND finish_step = 'before'
-      AND :error IS NULL AND (scheduled > 0 OR in_progress > 0) AND cancel_requested_at IS NULL
+      AND CAST(:error AS text) IS NULL AND (scheduled > 0 OR in_progress > 0)
+      AND cancel_requested_at IS NULL
 """)
-END = text(f"""
+END = statement(f"""
     UPDATE job SET status = CASE WHEN cancel_requested_at IS NULL
                                    AND coalesce(:error, error) IS NOT NULL
                                  THEN 'DONE_WITH_ERRORS' ELSE {OUTCOME} END,
                    finished_at = :at, finish_crashes = 0, version = version + 1,
                    error = coalesce(:error, error),
-                   finish_step = CASE WHEN cancel_requested_at IS NULL THEN :after END,
-                   finisher = CASE WHEN cancel_requested_at IS NULL AND :after IS NOT NULL
-                                   THEN finisher END
+                   finish_step = CASE WHEN cancel_requested_at IS NULL
+                                      THEN CAST(:after AS text) END,
+                   finisher = CASE WHEN cancel_requested_at IS NULL
+                                     AND CAST(:after AS text) IS NOT NULL THEN finisher END
     WHERE {OWNED} AND finish_step = 'before'
       AND scheduled = 0 AND in_progress = 0
 """)
-LET_GO = text(f"""
+LET_GO = statement(f"""
     UPDATE job SET finisher = NULL, finish_step = NULL, version = version + 1,
-                   error = coalesce(error || char(10) || :error, :error, error)
+                   error = coalesce(error || '\n' || CAST(:error AS text), :error,
+                                    error)
     WHERE {OWNED}
 """)
 
@@ -134,8 +137,8 @@ def let_go(connection: Connection, step: StepEnd) -> None:
     connection.execute(LET_GO, step.values)
 
 
-OWNS = text(f"SELECT 1 FROM job WHERE {OWNED}")
-CANCELLED = text("SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
+OWNS = statement(f"SELECT 1 FROM job WHERE {OWNED}")
+CANCELLED = statement("SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
 
 
 def owns_step(connection: Connection, step: StepEnd) -> bool:
@@ -149,7 +152,7 @@ def is_cancelled(connection: Connection, job_id: int) -> bool:
 
 
 #: Asked for once a second: by the small index of each of these, never by all jobs that wait.
-LEFT_BEHIND = text("""
+LEFT_BEHIND = statement("""
     SELECT 'cancel' AS what, id, finish_crashes FROM job INDEXED BY ix_job_cancelling
     WHERE cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'IN_PROGRESS')
       AND (scheduled > 0 OR in_progress = 0) AND finisher IS NULL
@@ -158,9 +161,9 @@ LEFT_BEHIND = text("""
     WHERE adding_until IS NOT NULL AND adding_until < :now
     UNION ALL SELECT 'finish', id, finish_crashes FROM job INDEXED BY ix_job_finishing
     WHERE finish_step = 'after' AND finisher IS NULL
-      AND handler IN (SELECT value FROM json_each(:handlers))
+      AND handler IN :handlers
     LIMIT 100
-""")
+""").bindparams(bindparam("handlers", expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +180,5 @@ def left_behind(connection: Connection, handlers: Iterable[str]) -> list[LeftBeh
 
     Of finish steps, only those that a worker with these handlers can do.
     """
-    values = {"now": iso(now()), "handlers": json.dumps(list(handlers))}
+    values = {"now": iso(now()), "handlers": list(handlers)}
     return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, values)]

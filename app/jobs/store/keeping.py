@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.jobs.store.claiming import SUSPECT_CRASHES
+from app.sql import statement
 
-REGISTER = text("""
+REGISTER = statement("""
     INSERT INTO worker (host, pid, mark, handlers, alive, started_at, expires_at)
     VALUES (:host, :pid, :mark, :handlers, true, :now, :expires_at) RETURNING id
 """)
-DECLARE_HANDLER = text("""
+DECLARE_HANDLER = statement("""
     INSERT INTO handler (name, concurrency_limit, roles) VALUES (:name, :limit, :roles)
     ON CONFLICT (name) DO UPDATE
     SET concurrency_limit = excluded.concurrency_limit, roles = excluded.roles
-    WHERE handler.concurrency_limit IS NOT excluded.concurrency_limit
+    WHERE coalesce(handler.concurrency_limit, -1) <> coalesce(excluded.concurrency_limit, -1)
        OR handler.roles <> excluded.roles
 """)
 
@@ -95,7 +96,7 @@ def declare_handlers(connection: Connection, handlers: Mapping[str, Declared]) -
         connection.execute(DECLARE_HANDLER, values)
 
 
-ROLES = text("SELECT name, roles FROM handler")
+ROLES = statement("SELECT name, roles FROM handler")
 
 
 def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
@@ -103,7 +104,7 @@ def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
     return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
 
 
-RENEW = text("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
+RENEW = statement("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
 
 
 def renew(connection: Connection, worker_id: int, lease: float) -> bool:
@@ -114,7 +115,9 @@ def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     )
 
 
-LIVING = text("SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but")
+LIVING = statement("""
+    SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but
+""")
 
 
 def living(connection: Connection, but: int) -> list[WorkerRow]:
@@ -123,39 +126,40 @@ def living(connection: Connection, but: int) -> list[WorkerRow]:
     return [WorkerRow(id_, host, mark, bool(late)) for id_, host, mark, late in rows]
 
 
-BURY = text("UPDATE worker SET alive = false WHERE id = :worker_id AND alive")
+BURY = statement("UPDATE worker SET alive = false WHERE id = :worker_id AND alive")
 ORPHANS = """
     FROM task WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """
-TOUCHED = text(f"""
+TOUCHED = statement(f"""
     SELECT DISTINCT job_id {ORPHANS} UNION SELECT id FROM job WHERE finisher = :worker_id
 """)
-KEEP_CRASHES = text(f"""
+KEEP_CRASHES = statement(f"""
     INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error)
     SELECT id, attempt, 'CRASHED', worker_id, started_at, :now,
            'The worker process died while this task ran.' {ORPHANS}
       AND (:all OR id IN (SELECT value FROM json_each(:ran)))
 """)
-FAIL_REPEATED = text(f"""
+FAIL_REPEATED = statement(f"""
     UPDATE task SET status = 'FAILED', crashes = crashes + 1, finished_at = :now, error = :reason,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id AND crashes >= {SUSPECT_CRASHES}
       AND :blames_tasks AND (:all OR id IN (SELECT value FROM json_each(:ran)))
 """)
-RETURN_ORPHANS = text("""
+RETURN_ORPHANS = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL,
-                    crashes = crashes
-                      + (:blames_tasks AND (:all OR id IN (SELECT value FROM json_each(:ran)))),
-                    attempt = attempt - NOT (:all OR id IN (SELECT value FROM json_each(:ran))),
+                    crashes = crashes + CASE WHEN :blames_tasks
+                      AND (:all OR id IN (SELECT value FROM json_each(:ran))) THEN 1 ELSE 0 END,
+                    attempt = attempt - CASE WHEN :all
+                      OR id IN (SELECT value FROM json_each(:ran)) THEN 0 ELSE 1 END,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """)
 #: The mark of a worker names a finish step by the job's id below 0.
-RETURN_STEPS = text("""
+RETURN_STEPS = statement("""
     UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
                    version = version + 1,
-                   finish_crashes = finish_crashes
-                     + (:blames_tasks AND (:all OR -id IN (SELECT value FROM json_each(:ran))))
+                   finish_crashes = finish_crashes + CASE WHEN :blames_tasks
+                     AND (:all OR -id IN (SELECT value FROM json_each(:ran))) THEN 1 ELSE 0 END
     WHERE finisher = :worker_id
 """)
 REPEATED = (
@@ -190,13 +194,13 @@ def bury(database: Database, worker_id: int, death: Death | None) -> Returned | 
     return Returned(touched, failed)
 
 
-HAND_BACK = text("""
+HAND_BACK = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, attempt = attempt - 1,
                     started_at = NULL,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE status = 'IN_PROGRESS' AND +worker_id = :worker_id
 """)
-HAND_BACK_STEPS = text("""
+HAND_BACK_STEPS = statement("""
     UPDATE job SET finisher = NULL, finish_step = nullif(finish_step, 'before'),
                    version = version + 1
     WHERE finisher = :worker_id

@@ -18,6 +18,7 @@ from app.jobs.store.listing import COUNT_CAP, JobFilter, has_many, order_of
 from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
+from app.sql import statement
 from app.users.models import User
 
 _starter, _canceller = aliased(User), aliased(User)
@@ -149,8 +150,8 @@ def count_active(connection: Connection, started_by: int, hidden: frozenset[str]
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-SECRETS = text(f"""
-    SELECT params FROM job WHERE id = :job_id AND instr(params, '"{SECRET}"') > 0
+SECRETS = statement(f"""
+    SELECT params FROM job WHERE id = :job_id AND params LIKE '%"{SECRET}"%'
 """)
 
 
@@ -160,7 +161,7 @@ def secrets_of(connection: Connection, job_id: int) -> tuple[str, ...]:
     return () if params is None else secrets_in(decode(params))
 
 
-SERVED = text("SELECT handlers FROM worker WHERE alive")
+SERVED = statement("SELECT handlers FROM worker WHERE alive")
 
 
 def served_handlers(connection: Connection) -> frozenset[str]:
@@ -190,7 +191,7 @@ def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:
     return [Facts(*row) for row in found]
 
 
-VERSIONS = text("""
+VERSIONS = statement("""
     SELECT id, version FROM (
         SELECT id, version FROM job
         WHERE status IN ('QUEUED', 'IN_PROGRESS') AND preparing_until IS NULL

@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Database, iso, now, on_sqlite
+from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
+from app.sql import statement
 
 
 class Fenced(Exception):
@@ -155,10 +156,64 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
   UPDATE job SET version = version + 1
   WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
 END"""
-for _statement in (GROUP_VIEW, GROUP_TRIGGER):
-    on_sqlite(_statement)
+made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
-WRITE_GROUP = text("""
+POSTGRESQL_GROUP = (
+    """CREATE VIEW journal_group AS SELECT
+  NULL::int AS worker_id, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS logs,
+  NULL::json AS job_states""",
+    f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE stored int;
+BEGIN
+  PERFORM {POSTGRESQL_TURN};
+  IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
+    RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+
+  UPDATE job SET state = newer.value ->> 2,
+                 state_version = state_version + 1, version = version + 1
+  FROM json_array_elements(NEW.job_states) AS newer
+  WHERE job.id = (newer.value ->> 0)::int AND job.state_version = (newer.value ->> 1)::int;
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  IF stored < json_array_length(NEW.job_states) THEN
+    RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+
+  UPDATE task SET status = coalesce(said.value ->> 2, task.status),
+                  state = coalesce(said.value ->> 3, task.state),
+                  result = said.value ->> 4,
+                  error = said.value ->> 5,
+                  started_at = coalesce((said.value ->> 6)::timestamptz, task.started_at),
+                  finished_at = (said.value ->> 7)::timestamptz,
+                  version = job.version + 1
+  FROM json_array_elements(NEW.tasks) AS said, job
+  WHERE task.id = (said.value ->> 0)::int AND task.attempt = (said.value ->> 1)::int
+    AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
+
+  INSERT INTO attempt
+    (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+  SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
+         (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
+  FROM json_array_elements(NEW.attempts) AS bad
+  JOIN task ON task.id = (bad.value ->> 0)::int
+    AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
+
+  INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
+  SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
+         line.value ->> 4, line.value ->> 5
+  FROM json_array_elements(NEW.logs) AS line
+  JOIN task ON task.id = (line.value ->> 1)::int;
+
+  UPDATE job SET version = version + 1
+  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+  RETURN NEW;
+END $$""",
+    """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group
+FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
+)
+made_with_tables("postgresql", *POSTGRESQL_GROUP)
+
+WRITE_GROUP = statement("""
     INSERT INTO journal_group (worker_id, tasks, attempts, logs, job_states)
     VALUES (:worker_id, :tasks, :attempts, :logs, :job_states)
 """)
@@ -219,14 +274,14 @@ def _refusal(error: IntegrityError) -> Exception:
     return error
 
 
-JOB_STATE = text("""
+JOB_STATE = statement("""
     SELECT state_version, state FROM job WHERE id = :job_id AND preparing_until IS NULL
 """)
-MOVE_JOB_STATE = text("""
+MOVE_JOB_STATE = statement("""
     UPDATE job SET state = :state, state_version = state_version + 1, version = version + 1
     WHERE id = :job_id AND state_version = :base
 """)
-MOVE_IN_STEP = text(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND started_at IS :run")
+MOVE_IN_STEP = statement(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND started_at IS :run")
 
 
 def job_state(connection: Connection, job_id: int) -> JobState:
@@ -252,7 +307,7 @@ def move_job_state(
     return bool(connection.execute(MOVE_IN_STEP, values).rowcount)
 
 
-RENAME = text("UPDATE job SET name = :name, version = version + 1 WHERE id = :job_id")
+RENAME = statement("UPDATE job SET name = :name, version = version + 1 WHERE id = :job_id")
 
 
 def rename(connection: Connection, job_id: int, name: str) -> None:

@@ -6,28 +6,29 @@ tasks go in chunks, with their attempts and log lines, and the job itself last o
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.db import Database, iso, now
+from app.sql import statement
 
 CHUNK = 5_000
 #: Until when a job is prepared that is being removed: its creator, should it live, must not go on.
 DOOMED = "0001-01-01T00:00:00.000000Z"
 
-DOOM_ENDED = text(f"""
+DOOM_ENDED = statement(f"""
     UPDATE job SET preparing_until = '{DOOMED}', finish_step = NULL, finisher = NULL,
                    version = version + 1
     WHERE id = :job_id AND status IN ('DONE', 'DONE_WITH_ERRORS', 'CANCELLED')
       AND preparing_until IS NULL
 """)
-DOOM_PREPARING = text(f"""
+DOOM_PREPARING = statement(f"""
     UPDATE job SET preparing_until = '{DOOMED}' WHERE id = :job_id AND preparing_until IS NOT NULL
 """)
-REMOVE_TASKS = text("""
+REMOVE_TASKS = statement("""
     DELETE FROM task WHERE id IN (SELECT id FROM task WHERE job_id = :job_id LIMIT :chunk)
 """)
-REMOVE_JOB = text(f"DELETE FROM job WHERE id = :job_id AND preparing_until = '{DOOMED}'")
-ABANDONED = text("SELECT id FROM job WHERE preparing_until < :now LIMIT 1")
+REMOVE_JOB = statement(f"DELETE FROM job WHERE id = :job_id AND preparing_until = '{DOOMED}'")
+ABANDONED = statement("SELECT id FROM job WHERE preparing_until < :now LIMIT 1")
 
 
 def doom_ended(connection: Connection, job_id: int) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.jobs.states import TaskStatus
+from app.sql import statement
 
 CHUNK = 5_000
 #: Which tasks a word means. A skipped one was never meant to run, unless it is named itself.
@@ -21,7 +22,7 @@ CHOICES = {
     "all": (TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED),
 }
 
-REOPEN = text("""
+REOPEN = statement("""
     UPDATE job SET status = 'QUEUED', held = false, started_at = NULL, finished_at = NULL,
                    cancel_requested_at = NULL, cancel_requested_by = NULL, error = NULL,
                    finish_step = NULL, finisher = NULL, finish_rounds = 0, finish_crashes = 0,
@@ -29,8 +30,8 @@ REOPEN = text("""
     WHERE id = :job_id AND status IN ('DONE', 'DONE_WITH_ERRORS', 'CANCELLED')
       AND preparing_until IS NULL
 """)
-WANTED = text("SELECT retrying FROM job WHERE id = :job_id AND retrying IS NOT NULL")
-MARK = text("UPDATE job SET retrying = :retrying, version = version + 1 WHERE id = :job_id")
+WANTED = statement("SELECT retrying FROM job WHERE id = :job_id AND retrying IS NOT NULL")
+MARK = statement("UPDATE job SET retrying = :retrying, version = version + 1 WHERE id = :job_id")
 
 #: The next tasks of a choice, from an index on; each status has its index, so nothing is searched.
 NEXT = """
@@ -38,26 +39,26 @@ NEXT = """
       AND idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx LIMIT :chunk
 """
-NEXT_OF = {status: text(NEXT.format(status=status)) for status in CHOICES["unfinished"]}
-NEXT_OF_ALL = text("""
+NEXT_OF = {status: statement(NEXT.format(status=status)) for status in CHOICES["unfinished"]}
+NEXT_OF_ALL = statement("""
     SELECT id, idx FROM task WHERE job_id = :job_id AND idx >= :first
       AND status IN ('DONE', 'FAILED', 'CANCELLED')
       AND idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx LIMIT :chunk
 """)
-NAMED = text("""
+NAMED = statement("""
     SELECT id, idx FROM task WHERE job_id = :job_id
       AND idx IN (SELECT value FROM json_each(:indexes))
       AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx
 """)
-KEEP_ATTEMPTS = text("""
+KEEP_ATTEMPTS = statement("""
     INSERT INTO attempt (task_id, number, status, worker_id, started_at, finished_at, error)
     SELECT id, attempt, status, worker_id, started_at, finished_at, error FROM task
     WHERE id IN (SELECT value FROM json_each(:ids)) AND attempt > 0 AND worker_id IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM attempt WHERE task_id = task.id AND number = task.attempt)
 """)
-SCHEDULE = text("""
+SCHEDULE = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     error = NULL, result = NULL, crashes = 0,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
