@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,10 +52,20 @@ def _templates_translated_once() -> Iterator[None]:
         yield
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--on", choices=["sqlite", "postgresql"], default="sqlite")
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a server that has nothing but an empty folder."""
-    return Settings(data_dir=tmp_path, secret_key="for tests only", rate_limit=False)
+    settings = Settings(data_dir=tmp_path, secret_key="for tests only", rate_limit=False)
+    if request.config.getoption("--on") == "sqlite":
+        yield settings
+        return
+    server: postgresql_server.Server = request.getfixturevalue("postgresql")
+    with server.copy_of(request.getfixturevalue("migrated_there")) as url:
+        yield dataclasses.replace(settings, database_url=url)
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +80,22 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def migrated_there(postgresql: postgresql_server.Server) -> Iterator[str]:
+    """The name of a PostgreSQL database with the newest schema and no rows, to be copied."""
+    with postgresql.database() as url:
+        database = Database(url)
+        schema.upgrade(database)
+        database.dispose()
+        yield str(database.url.database)
+
+
 @pytest.fixture
 def database(settings: Settings, migrated: Path) -> Iterator[Database]:
     """A database with the newest schema and no rows."""
     database = Database(settings.database)
-    shutil.copy(migrated, str(database.url.database))
+    if database.is_sqlite:
+        shutil.copy(migrated, str(database.url.database))
     yield database
     database.dispose()
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -26,11 +26,15 @@ class Server:
         self.port = port
         self._numbers = count(1)
 
-    @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self) -> AbstractContextManager[str]:
         """The URL of an empty database that is dropped afterwards."""
+        return self.copy_of("template1")
+
+    @contextmanager
+    def copy_of(self, template: str) -> Iterator[str]:
+        """The URL of a copy of a database that nobody uses; it is dropped afterwards."""
         name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
         finally:
