@@ -4,4 +4,5 @@ creating: a job and its tasks, together or not at all. claiming: who runs what. 
 came of it. ending: cancels and finish steps. reopening: retries. adding: tasks that join or leave
 a job. removing: jobs that go. reading: jobs as people and programs look at them.
 inspecting: one job's tasks. keeping: workers, and what the dead leave.
+telling: what PostgreSQL passes on between processes.
 """

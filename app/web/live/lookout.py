@@ -36,7 +36,10 @@ class Watching(Protocol):
 
 
 class Lookout:
-    """Compares versions of jobs four times a second, and asks who is signed in once a second."""
+    """Hears what other processes change, and looks four times a second for what was not heard.
+
+    Once a second it asks who is signed in.
+    """
 
     def __init__(self, engine: Engine, who_are: WhoAre) -> None:
         self._engine = engine
@@ -67,6 +70,10 @@ class Lookout:
                     self._thread = None
 
     def _run(self, nobody: threading.Event) -> None:
+        with self._engine.hearing_others():
+            self._look_out(nobody)
+
+    def _look_out(self, nobody: threading.Event) -> None:
         # Nothing is known at first: a change may come between a watcher's first look and this one.
         known: dict[int, int] = {}
         trouble, looks = self._engine.trouble, 0
@@ -82,7 +89,7 @@ class Lookout:
             if self._engine.trouble != trouble:
                 trouble = self._engine.trouble
                 moved |= found.keys()
-            self._engine.bus.announce(moved)
+            self._engine.bus.pass_on(moved)
             known = found
 
     def _look(self) -> dict[int, int] | None:
