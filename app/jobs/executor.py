@@ -136,6 +136,8 @@ class Pool:
         self, executor: Executor, worker: Worker, *, threads: int, on_room: Callable[[], None]
     ) -> None:
         self.threads = threads
+        #: With so few claimed tasks waiting it asks for more.
+        self.low = threads - 1
         self._executor = executor
         self._worker = worker
         self._on_room = on_room
@@ -231,7 +233,7 @@ class Pool:
             self.ended += 1
             if not self._one_ended.is_set():
                 self._one_ended.set()
-            if self.waiting < self.threads:
+            if self.waiting <= self.low:
                 self._on_room()
 
     def wait_for_end(self, seconds: float) -> None:

@@ -183,10 +183,9 @@ class Scheduler:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        load = self._pool.load
-        if self._pool.waiting > (target - self._pool.threads) // 2:
-            return 0
-        return max(0, target - load)
+        half = (target - self._pool.threads) // 2
+        self._pool.low = max(half, self._pool.threads - 1)
+        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
 
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:

@@ -110,10 +110,13 @@ class Claim:
     state: str
 
 
-SLOTS = statement("""
+SLOTS = statement(
+    """
     SELECT name, concurrency_limit, running FROM handler
     WHERE name IN (SELECT value FROM json_each(:handlers))
-""")
+""",
+    columns="name, concurrency_limit, running",
+)
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
@@ -123,15 +126,20 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
     ]
 
 
-RUNNING = statement("""
-    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
-           finisher IS NOT NULL, finish_crashes
+RUNNING = statement(
+    """
+    SELECT id, handler, scheduled, in_progress, parallel_limit,
+           cancel_requested_at IS NOT NULL AS is_cancelling, finisher IS NOT NULL AS is_finishing,
+           finish_crashes
     FROM job
     WHERE status = 'IN_PROGRESS' AND +handler IN (SELECT value FROM json_each(:handlers))
       AND (scheduled > 0 OR (in_progress = 0 AND finisher IS NULL)
            OR cancel_requested_at IS NOT NULL)
     ORDER BY priority, id LIMIT :most
-""")
+""",
+    columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
+    finish_crashes""",
+)
 
 
 def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
@@ -140,7 +148,8 @@ def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candid
     return [Candidate(*row) for row in rows(connection, RUNNING, values)]
 
 
-QUEUED = statement("""
+QUEUED = statement(
+    """
     SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
     FROM json_each(:handlers) AS wanted CROSS JOIN job
     WHERE job.id IN (
@@ -149,7 +158,9 @@ QUEUED = statement("""
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
-""").on_postgresql("""
+""",
+    columns="id, handler, scheduled, in_progress, parallel_limit",
+).on_postgresql("""
     SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
     CROSS JOIN LATERAL (
@@ -167,16 +178,19 @@ def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> l
     return [Candidate(*row) for row in rows(connection, QUEUED, values)]
 
 
-SCHEDULED = statement("""
+SCHEDULED = statement(
+    """
     SELECT task.job_id, task.id
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
-        SELECT id FROM task
+        SELECT id FROM task INDEXED BY ix_task_scheduled
         WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
           AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
-""").on_postgresql("""
+""",
+    columns="job_id, id",
+).on_postgresql("""
     SELECT task.job_id, task.id
     FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
     JOIN job ON job.id = CAST(wanted.job_id AS bigint)
@@ -323,12 +337,15 @@ CLAIM = statement("""
     INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
     VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
 """)
-CLAIMED = statement("""
+CLAIMED = statement(
+    """
     SELECT id, job_id, idx, attempt, crashes, state FROM task
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
     ORDER BY job_id, idx
-""")
+""",
+    columns="id, job_id, idx, attempt, crashes, state",
+)
 
 
 def claim(connection: Connection, worker_id: int, order: Order) -> None:

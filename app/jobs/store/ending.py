@@ -36,7 +36,8 @@ CANCEL_TASKS = statement("""
     UPDATE task SET status = 'CANCELLED', finished_at = :at,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
     WHERE id IN (
-        SELECT id FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+        SELECT id FROM task INDEXED BY ix_task_scheduled
+        WHERE job_id = :job_id AND status = 'SCHEDULED'
           AND idx < (SELECT end_index FROM job WHERE id = :job_id)
         ORDER BY idx LIMIT :chunk)
       AND EXISTS (SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL

@@ -169,10 +169,13 @@ def served_handlers(connection: Connection) -> frozenset[str]:
     return frozenset(name for row in connection.execute(SERVED) for name in json.loads(row[0]))
 
 
-FACTS = statement("""
+FACTS = statement(
+    """
     SELECT id, name, handler, started_by, params FROM job
     WHERE id IN (SELECT value FROM json_each(:ids))
-""")
+""",
+    columns="id, name, handler, started_by, params",
+)
 
 
 @dataclass(frozen=True, slots=True)
