@@ -42,7 +42,7 @@ class Datagrams:
             return  # nobody has ever listened here
         try:
             names = [name for name in os.listdir(folder) if name.startswith(f"{kind}-")]
-            if others := [name for name in names if self._token not in name]:
+            if others := [name for name in names if f"-{self._token}-" not in name]:
                 self._send(folder, others, said.encode())
         finally:
             os.close(folder)

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 MOST_AHEAD = 200
 #: Tasks for this long are claimed ahead, by the rate at which tasks end.
 AHEAD_SECONDS = 0.05
+#: What was claimed ahead and has not begun after so long is given back: others may be idle.
+STALE_SECONDS = 0.5
 #: While there is enough work at hand, jobs are looked at only so often.
 LOOK_SECONDS = 0.05
 #: While most threads are busy, ends of tasks are gathered so long before the next claim.
@@ -79,6 +81,8 @@ class Scheduler:
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
         self._look = Every(LOOK_SECONDS)
+        self._stale = Every(STALE_SECONDS)
+        self._waited = 0  # how many tasks must have ended before those that waited have begun
         self._changes = Changes(database)
         self._line = Line(database)
         self._owes_a_look = True
@@ -92,7 +96,7 @@ class Scheduler:
         self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
-        # What of cancelled jobs had not begun, until it is handed back.
+        # What will not be run here, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -148,6 +152,7 @@ class Scheduler:
         if not (self._owes_a_look or self._pool.load or self._changes.have_come()):
             return
         self._owes_a_look = True  # until it is done: what fails on the way is done again
+        self._give_back_stale()
         room = self._room()
         if not room and not self._look.is_due():
             return
@@ -175,6 +180,15 @@ class Scheduler:
             self._heartbeat.again()  # a whole period later it may be too late
             raise
 
+    def _give_back_stale(self) -> None:
+        """Give back what was claimed ahead of tasks that have turned out to be slow (B8)."""
+        if not self._stale.is_due():
+            return
+        if self._pool.waiting and self._pool.ended < self._waited:
+            self._taken_back += self._pool.take_back()
+            self._return_taken()
+        self._waited = self._pool.ended + self._pool.waiting
+
     def _room(self) -> int:
         """How many tasks to claim now: none while enough for the next moment is at hand."""
         moment, ended = time.monotonic(), self._pool.ended
@@ -199,11 +213,11 @@ class Scheduler:
                 if suspect is not None:
                     return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
                 self._suspects = False
+            if not room:
+                return Order(finish=finish)
             steps, suspects = self._steps(running)
             if suspects:
                 return Order(finish=finish, steps=self._alone(suspects[:1]))
-            if not room:
-                return Order(finish=finish, steps=steps)
             starts = self._starts(connection, room)
             jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
             shares = share(room, jobs)
@@ -228,10 +242,15 @@ class Scheduler:
         """Tell what runs of these jobs to stop; what waits here for a thread never begins."""
         if job_ids:
             self._taken_back += self._pool.cancel(job_ids)
+        self._return_taken()
+
+    def _return_taken(self) -> None:
+        """Return what was taken back from the pool; if its job is cancelled, it ends so."""
         if self._taken_back:
             hand_back(self._database, self._worker, self._taken_back)
             taken_back, self._taken_back = self._taken_back, []
-            for job_id in {work.job_id for work in taken_back}:
+            job_ids = {work.job_id for work in taken_back}
+            for job_id in job_ids:
                 go_on(self._database, LeftBehind("cancel", job_id))
             self._announce(job_ids)
 

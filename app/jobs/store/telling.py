@@ -23,6 +23,7 @@ def tell(connection: Connection, channel: str, said: str) -> None:
 def listening(database: Database, channel: str) -> Iterator[Any]:
     """A connection of the driver on which arrives what is said, until the block is left."""
     with database.reading() as connection:
+        driver = connection.connection.driver_connection
         connection.detach()  # from the pool, where nobody else should be told
         connection.exec_driver_sql(f"LISTEN {channel}")
-        yield connection.connection.driver_connection
+        yield driver
