@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -161,6 +161,10 @@ class Database:
         """
         with self._turn() as connection:
             yield connection.execution_options(**self.each_by_itself)
+
+    def writing_one(self) -> AbstractContextManager[Connection]:
+        """The same for a statement on PostgreSQL that must be alone, as all are on SQLite."""
+        return self.writing_once() if self.is_sqlite else self.writing()
 
     @contextmanager
     def _turn(self) -> Iterator[Connection]:
