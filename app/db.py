@@ -177,6 +177,10 @@ class Database:
         with self._turn(self.by_itself) as connection:
             yield connection
 
+    def writing_one(self) -> AbstractContextManager[Connection]:
+        """The same for a statement on PostgreSQL that must be alone, as all are on SQLite."""
+        return self.writing_once() if self.is_sqlite else self.writing()
+
     @contextmanager
     def _turn(self, engine: Engine) -> Iterator[Connection]:
         with (

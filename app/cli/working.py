@@ -67,8 +67,10 @@ def work(threads: int, pipe: int) -> None:
     with _engine(settings) as engine:
         engine.run()
         log.info("Worker process %s runs jobs.", os.getpid())
-        while _says(pipe, ALIVE) and not _asked(asked_to_stop):
+        while _says(pipe, ALIVE) and not _asked(asked_to_stop) and not engine.hung:
             pass
+        if engine.hung:
+            log.warning("A thread hangs beyond the timeout of its task; this process ends for it.")
         _says(pipe, ENDING)
         engine.begin_stop()
         engine.stop()
