@@ -1,9 +1,9 @@
 """Watches over processes: starts them, puts another one in the place of each that dies, ends them.
 
-`python -m app.supervisor PROCESSES GRACE SILENCE COMMAND...`. It stays in memory beside what it
-watches over, so it imports next to nothing. Each process is given, as its last argument, the end
-of a pipe on which it has to be heard every second: one that is silent for SILENCE seconds hangs,
-in a way that only a kill ends, and is killed.
+`python -m app.supervisor PROCESSES GRACE SILENCE COMMAND...`, with the times in seconds. It stays
+in memory beside what it watches over, so it imports next to nothing. Each process is given, as its
+last argument, the end of a pipe on which it has to be heard every second: one that is silent for
+SILENCE seconds hangs, in a way that only a kill ends, and is killed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 #: What a process says on its pipe: that it lives, and that it will end within the grace time.
@@ -44,9 +45,9 @@ class Place:
         self._silence = silence
         self._begun = 0.0
         self._deadline = 0.0
-        self._is_ending = False
         self._died_at_once = 0
         self._next = 0.0
+        self.is_ending = False
         self.pid: int | None = None
         self.pipe: int | None = None
 
@@ -60,7 +61,7 @@ class Place:
             self.pid = os.spawnv(os.P_NOWAIT, self._command[0], [*self._command, str(said)])
         finally:
             os.close(said)
-        self._is_ending = False
+        self.is_ending = False
         self._begun = time.monotonic()
         self._deadline = self._begun + max(self._silence, START_SECONDS)
 
@@ -71,12 +72,12 @@ class Place:
             self._close_pipe()
         elif ENDING in said:
             self.expect_end()
-        elif not self._is_ending:
+        elif not self.is_ending:
             self._deadline = time.monotonic() + self._silence
 
     def expect_end(self) -> None:
         """Give the process its grace time from now on."""
-        self._is_ending = True
+        self.is_ending = True
         self._deadline = time.monotonic() + self._grace + LAST_SECONDS
 
     def wait_longer(self, seconds: float) -> None:
@@ -114,10 +115,12 @@ class Place:
 
 
 class Supervisor:
-    """Keeps every place filled until it is asked to stop, then ends all in good order."""
+    """Keeps so many processes at work until it is asked to stop, then ends all in good order."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        self._places = places
+    def __init__(self, make: Callable[[], Place], processes: int) -> None:
+        self._make = make
+        self._places = [make() for _ in range(processes)]
+        self._leaving: list[Place] = []
         self._is_stopping = False
         self._code = 0
 
@@ -125,7 +128,7 @@ class Supervisor:
         """Run until all has ended after a stop; return the exit code."""
         signals = _heed(signal.SIGCHLD, *STOPPING)
         turn = time.monotonic()
-        while not self._is_stopping or any(place.pid for place in self._places):
+        while not self._is_stopping or any(place.pid for place in self._all):
             self._fill()
             self._listen(signals)
             # Where this process itself was asleep, the others may have been, too.
@@ -133,13 +136,23 @@ class Supervisor:
             self._check(max(0.0, asleep))
         return self._code
 
+    @property
+    def _all(self) -> list[Place]:
+        return [*self._places, *self._leaving]
+
     def _fill(self) -> None:
-        if not self._is_stopping:
-            for place in self._places:
-                place.fill()
+        """Start what is missing; who is about to end by itself is not waited for."""
+        if self._is_stopping:
+            return
+        self._leaving = [place for place in self._leaving if place.pid]
+        for number, place in enumerate(self._places):
+            if place.is_ending and place.pid:
+                self._leaving.append(place)
+                self._places[number] = self._make()
+            self._places[number].fill()
 
     def _listen(self, signals: int) -> None:
-        pipes = {place.pipe: place for place in self._places if place.pipe is not None}
+        pipes = {place.pipe: place for place in self._all if place.pipe is not None}
         heard, _, _ = select.select([signals, *pipes], [], [], TURN_SECONDS)
         for each in heard:
             if each in pipes:
@@ -149,21 +162,19 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._is_stopping = True
-        for place in self._places:
+        for place in self._all:
             place.send(signal.SIGTERM)
             place.expect_end()
 
     def _check(self, asleep: float) -> None:
-        for place in self._places:
+        for place in self._all:
             place.wait_longer(asleep)
             place.kill_if_late()
             pid, code = place.pid, place.emptied()
-            if code is None or self._is_stopping:
-                continue
             if code == REFUSED:
                 self._code = 1
                 self._stop()
-            elif code:
+            elif code and not self._is_stopping:
                 _say(f"Process {pid} {_ended_by(code)}; another one takes its place.")
 
 
@@ -199,8 +210,8 @@ def _say(sentence: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Watch over so many processes of a command; return the exit code."""
     processes, grace, silence, *command = arguments
-    places = (Place(command, float(grace), float(silence)) for _ in range(int(processes)))
-    return Supervisor(list(places)).run()
+    make = partial(Place, command, float(grace), float(silence))
+    return Supervisor(make, int(processes)).run()
 
 
 if __name__ == "__main__":

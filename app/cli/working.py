@@ -62,6 +62,7 @@ def worker(processes: int, threads: int | None) -> None:
 def work(threads: int, pipe: int) -> None:
     """Run jobs in this process until it is asked to stop, or threads of it hang."""
     die_with_parent()
+    os.set_inheritable(pipe, False)  # what a handler starts is not this process
     asked_to_stop = _heed_stops()
     settings = dataclasses.replace(Settings.from_environment(), threads=threads)
     with _engine(settings) as engine:
