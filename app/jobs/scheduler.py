@@ -306,8 +306,9 @@ class Scheduler:
         claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
-        if order.finish:
-            self._wake.set()  # a slot may be free for the next job
+        if order.finish or len(claims) < len(order.tasks) + len(order.steps):
+            # A slot may be free for the next job; or another worker was faster, and there is more.
+            self._wake.set()
         self._announce({*order.finish, *(id_ for id_, _ in order.start), *_jobs_of(claims)})
 
     def _read_claims(self, worker_id: int, order: Order) -> list[Claimed]:
