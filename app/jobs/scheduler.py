@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Changes, Database
+from app.jobs.alarm import Alarm
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -78,6 +79,7 @@ class Scheduler:
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
+        self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._owes_a_look = True
@@ -122,16 +124,18 @@ class Scheduler:
         while not self._stop_asked.is_set():
             self._owes_a_look = self._owes_a_look or self._wake.is_set()
             self._wake.clear()
+            nap = self._poll  # what failed is not tried again sooner
             try:
                 self._turn()
                 self.trouble = None
+                nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
                 log.exception("The scheduler failed; it tries again.")
-            self._wake.wait(self._poll)
+            self._wake.wait(nap)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
@@ -165,6 +169,8 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
+        if self._alarm.rings():
+            self._owes_a_look = True
 
     def _renewed(self) -> bool:
         try:
@@ -188,6 +194,7 @@ class Scheduler:
 
     def _plan(self, room: int) -> Order:
         with self._database.reading() as connection:
+            self._alarm.set(connection)
             running = claiming.running_jobs(connection, self._names)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
@@ -210,8 +217,8 @@ class Scheduler:
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
 
     def _calls(self, job: Candidate) -> bool:
-        """Whether a job has callbacks that are called at its end: not after a cancel."""
-        return not job.is_cancelling and self._registry[job.handler].has_callbacks
+        """Whether something is done at a job's end, as callbacks are: not after a cancel."""
+        return not job.is_cancelling and self._registry[job.handler].has_finish_step
 
     def _steps(self, running: Sequence[Candidate]) -> tuple[list[int], list[int]]:
         """The finish steps that are due, and those of them that must be done alone.

@@ -1,8 +1,14 @@
-"""On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work."""
+"""On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work.
+
+On both databases: jobs that wait until they are due, and those that repeat another one.
+"""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
+
+from app.db import Moment
 
 revision = "0005"
 down_revision = "0004"
@@ -11,10 +17,32 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the views and triggers that SQLite has had since 0002."""
+    """Add columns and indexes; make the views and triggers that SQLite has had since 0002."""
+    _due_times()
     if op.get_context().dialect.name == "postgresql":
         for statement in POSTGRESQL:
             op.get_bind().exec_driver_sql(statement)
+
+
+def _due_times() -> None:
+    op.add_column("job", sa.Column("due_at", Moment()))
+    op.add_column("job", sa.Column("waiting_until", Moment()))
+    op.add_column("job", sa.Column("rescheduled_from_job", sa.Integer()))
+    none = sa.text("0")
+    op.add_column(
+        "job", sa.Column("reschedules", sa.Integer(), server_default=none, nullable=False)
+    )
+    op.drop_index("ix_job_queued", "job")
+    queued = "status = 'QUEUED' AND waiting_until IS NULL"
+    _index_where("ix_job_queued", ["handler", "priority", "id"], queued)
+    _index_where("ix_job_waiting", ["waiting_until"], "waiting_until IS NOT NULL")
+    repeats = "rescheduled_from_job"
+    _index_where("ix_job_rescheduled", [repeats, "id"], f"{repeats} IS NOT NULL")
+
+
+def _index_where(name: str, columns: list[str], condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, "job", columns, sqlite_where=where, postgresql_where=where)
 
 
 POSTGRESQL = (
@@ -68,7 +96,8 @@ FOR EACH ROW WHEN (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
     OR NEW.scheduled > OLD.scheduled
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
-        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
+        OR OLD.waiting_until IS NOT NULL))
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from app.db import Database
-from app.jobs.store import adding, claiming, ending, keeping, reopening
+from app.jobs.store import adding, claiming, ending, keeping, reopening, rescheduling, waiting
 
 NAMES = {"handlers": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
 
@@ -24,6 +24,10 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
     "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),
     "to cancel": (ending.CANCEL_TASKS, {"ix_task_scheduled"}),
     "failed to retry": (reopening.NEXT_OF[reopening.CHOICES["failed"][0]], {"ix_task_failed"}),
+    "failed to copy": (rescheduling.FAILED, {"ix_task_failed"}),
+    "successor": (rescheduling.FOLLOW, {"ix_job_rescheduled"}),
+    "next to be due": (waiting.NEXT, {"ix_job_waiting"}),
+    "due": (waiting.DUE, {"ix_job_waiting"}),
     "chosen to retry": (reopening.NAMED, {"uq_task_job_id_idx"}),
     "chosen to delete": (adding.DELETE_TASKS, {"ix_task_scheduled"}),
 }

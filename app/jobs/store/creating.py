@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.jobs.errors import CreationInterrupted, UploadTaken
+from app.jobs.options import PRIORITY
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
 from app.sql import statement
@@ -34,8 +35,13 @@ class NewJob:
     params: str = "{}"
     state: str = "{}"
     started_by: int | None = None
+    priority: int = PRIORITY
+    #: Not to start before; a time that is past means now (B2).
+    due: datetime | None = None
     parallel_limit: int | None = None
     held: bool = False
+    #: The job that this one repeats (Q5).
+    rescheduled_from: int | None = None
     #: Ids of uploads that become the job's, with their names, and the role that may read them.
     uploads: Sequence[tuple[int, str]] = ()
     upload_role: str = Role.OPERATOR
@@ -50,10 +56,10 @@ class NewTask:
 
 
 INSERT_JOB = statement("""
-    INSERT INTO job (name, handler, status, held, parallel_limit, params, state, started_by,
-                     created_at, preparing_until)
-    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :params, :state, :started_by,
-            :created_at, :preparing_until)
+    INSERT INTO job (name, handler, status, held, priority, due_at, parallel_limit, params, state,
+                     started_by, rescheduled_from_job, created_at, preparing_until)
+    VALUES (:name, :handler, 'QUEUED', :held, :priority, :due_at, :parallel_limit, :params, :state,
+            :started_by, :rescheduled_from, :created_at, :preparing_until)
     RETURNING id
 """)
 INSERT_TASKS = statement("""
@@ -85,7 +91,8 @@ PREPARE_ON = statement(f"""
 """)
 SHOW_JOB = statement(f"""
     UPDATE job SET preparing_until = NULL, end_index = :total, total = :total,
-                   scheduled = :total - :skipped, skipped = :skipped, version = version + 1
+                   scheduled = :total - :skipped, skipped = :skipped, version = version + 1,
+                   waiting_until = CASE WHEN due_at > :at THEN due_at END
     WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
 
@@ -144,10 +151,13 @@ def _insert_job(connection: Connection, job: NewJob, first: Sequence[NewTask]) -
             "name": job.name,
             "handler": job.handler,
             "held": job.held,
+            "priority": job.priority,
+            "due_at": None if job.due is None else iso(job.due),
             "parallel_limit": job.parallel_limit,
             "params": job.params,
             "state": job.state,
             "started_by": job.started_by,
+            "rescheduled_from": job.rescheduled_from,
             "created_at": iso(moment),
             "preparing_until": iso(moment + PREPARING),
         },
@@ -186,7 +196,8 @@ def _skipped(chunk: Sequence[NewTask]) -> int:
 
 
 def _show(connection: Connection, job: NewJob, job_id: int, written: Written) -> None:
-    values = {"job_id": job_id, "total": written.total, "skipped": written.skipped}
+    counts = {"total": written.total, "skipped": written.skipped}
+    values = {"job_id": job_id, "at": iso(now())} | counts
     if not connection.execute(SHOW_JOB, values).rowcount:
         raise CreationInterrupted
     if not filing.use(connection, job_id, job.uploads, job.upload_role):
@@ -197,12 +208,14 @@ RELEASE_HELD = statement("""
     UPDATE job SET held = false, version = version + 1
     WHERE id IN (
         SELECT id FROM job WHERE handler = :handler AND status = 'QUEUED' AND held
-          AND preparing_until IS NULL ORDER BY priority, id LIMIT :most)
+          AND waiting_until IS NULL AND preparing_until IS NULL
+        ORDER BY priority, id LIMIT :most)
     RETURNING id
 """)
 TAKEN_SLOTS = statement("""
     SELECT count(*) FROM job WHERE handler = :handler AND preparing_until IS NULL
-      AND (status = 'IN_PROGRESS' OR (status = 'QUEUED' AND NOT held))
+      AND (status = 'IN_PROGRESS'
+           OR (status = 'QUEUED' AND waiting_until IS NULL AND NOT held))
 """)
 
 
