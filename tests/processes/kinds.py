@@ -36,11 +36,22 @@ def tally(task: Task) -> int:
     return os.getpid()
 
 
+@task_handler(params=Gate, parallel_limit=None, concurrency_limit=None)
+def deaf(task: Task) -> None:
+    """Wait at the gate, and hear of nothing meanwhile."""
+    wait_at(task.job.params.gate)
+
+
 @task_handler(params=Gate, parallel_limit=None, concurrency_limit=None, timeout=0.2)
 def hanging(task: Task) -> None:
-    """Hear of nothing until the gate is open, whatever the timeout says."""
+    """The same, whatever the timeout says."""
+    wait_at(task.job.params.gate)
+
+
+def wait_at(gate: str) -> None:
+    """Wait for a file."""
     pause = threading.Event()
-    while not Path(task.job.params.gate).exists():
+    while not Path(gate).exists():
         pause.wait(0.02)
 
 
@@ -52,5 +63,11 @@ def so_many(params: Gate) -> Iterator[dict[str, Any]]:
 
 @tally.tasks
 def as_many(params: Gate) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    return so_many(params)
+
+
+@deaf.tasks
+def as_many_deaf_ones(params: Gate) -> Iterator[dict[str, Any]]:
     """As many tasks as asked for."""
     return so_many(params)
