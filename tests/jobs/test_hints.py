@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.db import Database
-from app.jobs import hints
+from app.jobs import hints, notices
 from app.jobs.datagrams import Datagrams
 from app.jobs.events import Bus
 from app.jobs.hints import Hints, hints_of
@@ -57,6 +57,7 @@ def test_changes_are_told_to_other_processes_and_not_to_the_own(
     stack.enter_context(there.hearing_of_changes(heard["there"].extend))
     eventually(lambda: told(here, heard["there"], 7))
     eventually(lambda: told(there, heard["here"], 8))
+    there.tell_of_work()  # to nobody, for nobody listens for that
     assert (set(heard["here"]), set(heard["there"])) == ({8}, {7})
 
 
@@ -120,15 +121,18 @@ def test_a_thread_that_has_nothing_to_tell_ends(monkeypatch: pytest.MonkeyPatch)
         eventually(lambda: not teller._is_telling)
 
 
-def test_the_sockets_of_dead_processes_are_removed(folder: Path) -> None:
+def test_the_sockets_of_dead_processes_are_removed_but_for_new_ones(folder: Path) -> None:
     with Datagrams(folder, "dead").hearing("work", lambda _: None):
         (left,) = folder.iterdir()
-        os.link(left, folder / "work-dead-old")
-        os.link(left, folder / "work-dead-new")
-    os.utime(folder / "work-dead-old", (0, 0))
-    Datagrams(folder, "here").tell("work", "")
-    Datagrams(folder, "here").tell("work", "")
-    assert list(folder.iterdir()) == []
+        dead = folder / "work-dead-left"
+        os.link(left, dead)
+    teller = Datagrams(folder, "here")
+    teller.tell("work", "")
+    assert list(folder.iterdir()) == [dead]
+    os.utime(dead, (0, 0))
+    for _ in range(2):
+        teller.tell("work", "")
+        assert list(folder.iterdir()) == []
 
 
 def test_a_process_that_does_not_hear_holds_up_nobody(folder: Path) -> None:
@@ -154,7 +158,10 @@ def test_where_no_socket_can_be_one_does_without(
         assert "these are looked for: AF_UNIX path too long" in caplog.text
 
 
-def test_a_lost_connection_is_made_anew(postgresql: postgresql_server.Server) -> None:
+def test_a_lost_connection_is_made_anew(
+    postgresql: postgresql_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "AGAIN_SECONDS", 0.05)
     with postgresql.database() as url:
         database = Database(url)
         here, there = (Hints(Notices(database, token)) for token in ("here", "there"))
