@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Changes, Database, Line
+from app.jobs.ahead import Ahead
 from app.jobs.alarm import Alarm
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
@@ -29,12 +29,6 @@ from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
-MOST_AHEAD = 200
-#: Tasks for this long are claimed ahead, by the rate at which tasks end.
-AHEAD_SECONDS = 0.05
-#: What was claimed ahead and has not begun after so long is given back: others may be idle.
-STALE_SECONDS = 0.5
 #: While there is enough work at hand, jobs are looked at only so often.
 LOOK_SECONDS = 0.05
 #: While most threads are busy, ends of tasks are gathered so long before the next claim.
@@ -75,6 +69,7 @@ class Scheduler:
         self._worker = worker
         self._journal = journal
         self._pool = pool
+        self._ahead = Ahead(pool)
         self._shelf = shelf
         self._announce = announce
         self._names = [handler.name for handler in registry]
@@ -83,8 +78,6 @@ class Scheduler:
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
         self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
-        self._stale = Every(STALE_SECONDS)
-        self._waited = 0  # how many tasks must have ended before those that waited have begun
         self._changes = Changes(database)
         self._line = Line(database)
         self._owes_a_look = True
@@ -94,12 +87,9 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
         self._turns = 0
-        self._rate = 0.0
-        self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
-        # What will not be run here, until it is handed back.
-        self._taken_back: list[Work | Step] = []
+        self._taken_back: list[Work | Step] = []  # until it is handed back
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
 
@@ -156,8 +146,10 @@ class Scheduler:
         if not (self._owes_a_look or self._pool.load or self._changes.have_come()):
             return
         self._owes_a_look = True  # until it is done: what fails on the way is done again
-        self._give_back_stale()
-        room = self._room()
+        if self._ahead.is_stale():
+            self._taken_back += self._pool.take_back()
+            self._return_taken()
+        room = self._ahead.room()
         if not room and not self._look.is_due():
             return
         order = self._plan(room)
@@ -185,27 +177,6 @@ class Scheduler:
         except DBAPIError:
             self._heartbeat.again()  # a whole period later it may be too late
             raise
-
-    def _give_back_stale(self) -> None:
-        """Give back what was claimed ahead of tasks that have turned out to be slow (B8)."""
-        if not self._stale.is_due():
-            return
-        if self._pool.waiting and self._pool.ended < self._waited:
-            self._taken_back += self._pool.take_back()
-            self._return_taken()
-        self._waited = self._pool.ended + self._pool.waiting
-
-    def _room(self) -> int:
-        """How many tasks to claim now: none while enough for the next moment is at hand."""
-        moment, ended = time.monotonic(), self._pool.ended
-        since, before = self._counted
-        if moment - since > AHEAD_SECONDS:
-            self._rate += ((ended - before) / (moment - since) - self._rate) / 2
-            self._counted = (moment, ended)
-        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        half = (target - self._pool.threads) // 2
-        self._pool.low = max(half, self._pool.threads - 1)
-        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
 
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
