@@ -21,6 +21,7 @@ from app.jobs.files import Shelf
 from app.jobs.looking import Looking
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
+from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
 from app.jobs.uploads import uploads_in
@@ -30,7 +31,7 @@ from app.users.permissions import needed
 log = logging.getLogger(__name__)
 
 
-class Engine(Looking, Changing):
+class Engine(Looking, Changing, Steering):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all
@@ -57,7 +58,6 @@ class Engine(Looking, Changing):
         self.shelf = Shelf(database, settings, self.bus.announce)
         self._within = within
         self._running: Running | None = None
-        self._is_declared = False
 
     # Running
 
@@ -74,6 +74,7 @@ class Engine(Looking, Changing):
                 within=self._within,
             )
             self._running.start()
+            self._is_declared = True
 
     def begin_stop(self) -> None:
         """Claim nothing more and give back what is not begun; returns soon."""
@@ -119,7 +120,6 @@ class Engine(Looking, Changing):
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
-            parallel_limit=handler.parallel_limit,
             held=not auto_start,
             uploads=uploads_in(params),
             upload_role=needed("start", handler.roles),
@@ -128,14 +128,6 @@ class Engine(Looking, Changing):
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
         return job_id
-
-    def _declare(self) -> None:
-        """Have it known who may see the jobs, also where no worker has their handlers yet."""
-        if self._running or self._is_declared:
-            return
-        with self.database.writing() as connection:
-            keeping.declare_handlers(connection, self.registry.declared)
-        self._is_declared = True
 
     def queue_new_job(
         self,
@@ -164,9 +156,8 @@ class Engine(Looking, Changing):
 
     def _release(self, name: str, most: int | None) -> list[int]:
         handler = self.registry[name]
-        released = creating.release_held(
-            self.database, handler.name, limit=handler.concurrency_limit, most=most
-        )
+        self._declare()
+        released = creating.release_held(self.database, handler.name, most=most)
         self.bus.announce(released)
         return released
 

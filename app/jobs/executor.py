@@ -189,9 +189,12 @@ class Pool:
         """Claimed tasks that have not ended."""
         return len(self._in_hand)
 
-    def take_back(self) -> list[Work | Step]:
-        """Take back what no thread has begun."""
-        return self._take(list(self._waiting))
+    def take_back(self, handlers: Collection[str] | None = None) -> list[Work | Step]:
+        """Take back what no thread has begun: all, or what these handlers would do."""
+        waiting = list(self._waiting)
+        if handlers is not None:
+            waiting = [each for each in waiting if each.handler.name in handlers]
+        return self._take(waiting)
 
     def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
         taken = [each for each in some if self._waiting.pop(each, None) is not None]

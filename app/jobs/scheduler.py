@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database
+from app.db import Changes, Database, now
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -21,9 +22,10 @@ from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
-from app.jobs.store import claiming, reading
+from app.jobs.store import claiming, reading, steering
 from app.jobs.store.claiming import SUSPECT_CRASHES, Candidate, Order
 from app.jobs.store.ending import LeftBehind
+from app.jobs.store.steering import EVERYTHING
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -91,7 +93,9 @@ class Scheduler:
         self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
-        # What of cancelled jobs had not begun, until it is handed back.
+        #: When the next pause ends by itself, if one does.
+        self._resumes_at: datetime | None = None
+        # What of cancelled and paused jobs had not begun, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -131,14 +135,22 @@ class Scheduler:
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
                 log.exception("The scheduler failed; it tries again.")
-            self._wake.wait(self._poll)
+            self._wake.wait(self._rest())
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
 
+    def _rest(self) -> float:
+        """For how long nothing happens by itself: at the end of a pause there is work again."""
+        if self._resumes_at is None:
+            return self._poll
+        return max(0.0, min(self._poll, (self._resumes_at - now()).total_seconds()))
+
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
             self._begin_anew()
+        if self._resumes_at is not None and self._resumes_at <= now():
+            self._resumes_at, self._owes_a_look = None, True
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
             return
@@ -188,13 +200,16 @@ class Scheduler:
 
     def _plan(self, room: int) -> Order:
         with self._database.reading() as connection:
-            running = claiming.running_jobs(connection, self._names)
+            paused = self._paused(connection)
+            awake = [name for name in self._names if name not in paused]
+            called = [each.name for each in self._registry if paused and each.has_callbacks]
+            running = claiming.running_jobs(connection, self._names, paused=paused, called=called)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
             if self._must_be_alone():
                 return Order(finish=finish)
             if self._suspects:
-                suspect = claiming.suspect_task(connection, self._names)
+                suspect = claiming.suspect_task(connection, awake)
                 if suspect is not None:
                     return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
                 self._suspects = False
@@ -203,11 +218,21 @@ class Scheduler:
                 return Order(finish=finish, steps=self._alone(suspects[:1]))
             if not room:
                 return Order(finish=finish, steps=steps)
-            starts = self._starts(connection, room)
+            starts = self._starts(connection, awake, room)
             jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
             shares = share(room, jobs)
             tasks = claiming.scheduled_tasks(connection, shares) if shares else []
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
+
+    def _paused(self, connection: Connection) -> list[str]:
+        """The handlers that are paused; what of them waits here for a thread never begins."""
+        pauses = steering.pauses(connection)
+        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
+        names = {each.handler for each in pauses}
+        paused = self._names if EVERYTHING in names else [n for n in self._names if n in names]
+        if paused:
+            self._taken_back += self._pool.take_back(paused)
+        return paused
 
     def _calls(self, job: Candidate) -> bool:
         """Whether a job has callbacks that are called at its end: not after a cancel."""
@@ -230,9 +255,10 @@ class Scheduler:
         if self._taken_back:
             hand_back(self._database, self._worker, self._taken_back)
             taken_back, self._taken_back = self._taken_back, []
-            for job_id in {work.job_id for work in taken_back}:
+            touched = {work.job_id for work in taken_back}
+            for job_id in touched.intersection(job_ids):
                 go_on(self._database, LeftBehind("cancel", job_id))
-            self._announce(job_ids)
+            self._announce(touched)
 
     def _must_be_alone(self) -> bool:
         if self._runs_alone and not self._pool.load:
@@ -247,8 +273,10 @@ class Scheduler:
         self._runs_alone = True
         return suspect
 
-    def _starts(self, connection: Connection, room: int) -> list[Candidate]:
-        free = {slots.handler: slots.free for slots in claiming.slots(connection, self._names)}
+    def _starts(
+        self, connection: Connection, handlers: Sequence[str], room: int
+    ) -> list[Candidate]:
+        free = {slots.handler: slots.free for slots in claiming.slots(connection, handlers)}
         ready = [name for name, slots in free.items() if slots is None or slots > 0]
         starts = []
         for job in claiming.queued_jobs(connection, ready, room) if ready else []:

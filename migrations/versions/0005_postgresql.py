@@ -1,8 +1,11 @@
-"""On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work."""
+"""Pauses and limits that people set; and on PostgreSQL, too, what counts, claims and records."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
+
+from app.db import Moment
 
 revision = "0005"
 down_revision = "0004"
@@ -11,11 +14,97 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the views and triggers that SQLite has had since 0002."""
-    if op.get_context().dialect.name == "postgresql":
-        for statement in POSTGRESQL:
-            op.get_bind().exec_driver_sql(statement)
+    """Add what people decide about handlers; make the views and triggers that SQLite has had."""
+    _limits()
+    _pauses()
+    op.add_column("worker", _count("threads"))
+    op.add_column("worker", sa.Column("renewed_at", Moment()))
+    statements = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
+    for statement in statements.get(op.get_context().dialect.name, ()):
+        op.get_bind().exec_driver_sql(statement)
 
+
+def _limits() -> None:
+    for name in ("parallel_limit", "set_concurrency_limit", "set_parallel_limit", "limits_set_by"):
+        op.add_column("handler", sa.Column(name, sa.Integer()))
+    op.add_column("handler", sa.Column("limits_set_at", Moment()))
+
+
+def _pauses() -> None:
+    op.create_table(
+        "pause",
+        sa.Column("handler", sa.String(100), nullable=False),
+        sa.Column("paused_at", Moment(), nullable=False),
+        sa.Column("paused_by", sa.Integer()),
+        sa.Column("reason", sa.String(500), nullable=False),
+        sa.Column("until", Moment()),
+        sa.ForeignKeyConstraint(
+            ["paused_by"], ["user.id"], name=op.f("fk_pause_paused_by_user"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("handler", name=op.f("pk_pause")),
+    )
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
+
+
+SQLITE = (
+    "DROP VIEW claim",
+    """CREATE VIEW claim AS SELECT
+  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start, NULL AS tasks""",
+    """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
+  SELECT RAISE(ABORT, 'jobdeck: fenced')
+  WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
+
+  UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                   WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+
+  UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
+                 version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.steps)) AND finisher IS NULL
+    AND (finish_step = 'after'
+         OR (+status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+             AND cancel_requested_at IS NULL))
+    AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at));
+
+  UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
+  WHERE id IN (
+    SELECT queued.id FROM json_each(NEW.start) AS wanted
+    CROSS JOIN job AS queued ON queued.id = json_extract(wanted.value, '$[0]')
+    CROSS JOIN handler ON handler.name = queued.handler
+    WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
+      AND queued.retrying IS NULL AND queued.cancel_requested_at IS NULL
+      AND coalesce(handler.running + json_extract(wanted.value, '$[1]')
+        <= nullif(coalesce(
+          handler.set_concurrency_limit, handler.concurrency_limit), 0), true)
+      AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (queued.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at)));
+
+  UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
+                  started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  WHERE id IN (
+    SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
+    CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
+    CROSS JOIN job ON job.id = wanted_task.job_id
+    CROSS JOIN handler ON handler.name = job.handler
+    WHERE +wanted_task.status = 'SCHEDULED'
+      AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
+        <= nullif(coalesce(
+          job.parallel_limit, handler.set_parallel_limit, handler.parallel_limit), 0), true)
+      AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at)));
+END""",
+)
 
 POSTGRESQL = (
     """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -69,8 +158,14 @@ FOR EACH ROW WHEN (
     OR NEW.scheduled > OLD.scheduled
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
         OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+    OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
+    """CREATE TRIGGER pause_told AFTER INSERT OR UPDATE OR DELETE ON pause
+FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
+    """CREATE TRIGGER limits_told
+AFTER UPDATE OF set_concurrency_limit, set_parallel_limit ON handler
+FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT
   NULL::int AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
@@ -92,25 +187,35 @@ EXECUTE FUNCTION job_told()""",
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL));
+             AND cancel_requested_at IS NULL))
+    AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at));
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
   WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND (handler.concurrency_limit IS NULL
-         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+    AND coalesce(handler.running + (wanted.value ->> 1)::int <= nullif(coalesce(
+          handler.set_concurrency_limit, handler.concurrency_limit), 0), true)
+    AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at));
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
-  FROM json_array_elements(NEW.tasks) AS wanted, job
+  FROM json_array_elements(NEW.tasks) AS wanted, job, handler
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+    AND handler.name = job.handler
     AND task.status = 'SCHEDULED'
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND (job.parallel_limit IS NULL
-         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= nullif(coalesce(
+          job.parallel_limit, handler.set_parallel_limit, handler.parallel_limit), 0), true)
+    AND NOT EXISTS (
+          SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
+            AND (pause.until IS NULL OR pause.until > NEW.at));
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim

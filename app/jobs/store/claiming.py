@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection, String, bindparam
 
 from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
 from app.jobs.store.ending import OUTCOME
+from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
 from app.sql import statement
 
 #: A task whose worker died this often while it ran is run alone next (B7).
@@ -111,8 +112,8 @@ class Claim:
 
 
 SLOTS = statement(
-    "SELECT name, concurrency_limit, running FROM handler WHERE name IN :names"
-).bindparams(bindparam("names", expanding=True))
+    f"SELECT name, {CONCURRENCY_LIMIT}, running FROM handler WHERE name IN :names"
+).bindparams(bindparam("names", type_=String, expanding=True))
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
@@ -120,38 +121,60 @@ def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
     return [Slots(*row) for row in connection.execute(SLOTS, {"names": list(handlers)})]
 
 
-RUNNING = statement("""
-    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
-           finisher IS NOT NULL, finish_crashes
-    FROM job
-    WHERE status = 'IN_PROGRESS' AND handler IN :handlers
-      AND (scheduled > 0 OR (in_progress = 0 AND finisher IS NULL)
-           OR cancel_requested_at IS NOT NULL)
-    ORDER BY priority, id LIMIT :most
-""").bindparams(bindparam("handlers", expanding=True))
+RUNNING = statement(f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT},
+           job.cancel_requested_at IS NOT NULL, job.finisher IS NOT NULL, job.finish_crashes
+    FROM job CROSS JOIN handler
+    WHERE job.status = 'IN_PROGRESS' AND job.handler IN :handlers AND handler.name = job.handler
+      AND (job.scheduled > 0 OR (job.in_progress = 0 AND job.finisher IS NULL)
+           OR job.cancel_requested_at IS NOT NULL)
+      AND (job.handler NOT IN :paused OR job.cancel_requested_at IS NOT NULL
+           OR (job.scheduled = 0 AND job.handler NOT IN :called))
+    ORDER BY job.priority, job.id LIMIT :most
+""").bindparams(
+    # An empty list needs a type on PostgreSQL.
+    *(bindparam(each, type_=String, expanding=True) for each in ("handlers", "paused", "called"))
+)
 
 
-def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
-    """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled."""
-    values = {"handlers": list(handlers), "most": MOST_JOBS}
+def running_jobs(
+    connection: Connection,
+    handlers: Iterable[str],
+    *,
+    paused: Iterable[str] = (),
+    called: Iterable[str] = (),
+) -> list[Candidate]:
+    """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled.
+
+    Of `paused` ones only those to be cancelled, and those that can end since nothing is `called`.
+    """
+    values = {
+        "handlers": list(handlers),
+        "paused": list(paused),
+        "called": list(called),
+        "most": MOST_JOBS,
+    }
     return [Candidate(*row) for row in connection.execute(RUNNING, values)]
 
 
-QUEUED = statement("""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
-    FROM json_each(:handlers) AS wanted CROSS JOIN job
+QUEUED = statement(f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT}
+    FROM json_each(:handlers) AS wanted
+    CROSS JOIN handler ON handler.name = wanted.value
+    CROSS JOIN job
     WHERE job.id IN (
         SELECT id FROM job
         WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
-""").on_postgresql("""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
-    FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
+""").on_postgresql(f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT}
+    FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (name)
+    JOIN handler USING (name)
     CROSS JOIN LATERAL (
         SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
-        WHERE handler = wanted.handler AND status = 'QUEUED' AND NOT held
+        WHERE handler = handler.name AND status = 'QUEUED' AND NOT held
           AND preparing_until IS NULL AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most) AS job
     ORDER BY job.priority, job.id LIMIT :most
@@ -204,12 +227,12 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
 
 #: There are few suspects or none: by their own index, not by all the tasks that wait.
 SUSPECT = statement(f"""
-    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job ON job.id = task.job_id
+    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
-      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND job.id = task.job_id AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND job.handler IN :handlers
     ORDER BY task.id LIMIT 1
-""").bindparams(bindparam("handlers", expanding=True))
+""").bindparams(bindparam("handlers", type_=String, expanding=True))
 
 
 def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
@@ -234,7 +257,8 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   WHERE id IN (SELECT value FROM json_each(NEW.steps)) AND finisher IS NULL
     AND (finish_step = 'after'
          OR (+status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL));
+             AND cancel_requested_at IS NULL))
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   WHERE id IN (
@@ -243,8 +267,9 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN handler ON handler.name = queued.handler
     WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
       AND queued.retrying IS NULL AND queued.cancel_requested_at IS NULL
-      AND (handler.concurrency_limit IS NULL
-           OR handler.running + json_extract(wanted.value, '$[1]') <= handler.concurrency_limit));
+      AND coalesce(handler.running + json_extract(wanted.value, '$[1]')
+        <= {CONCURRENCY_LIMIT}, true)
+      AND {not_paused("queued.handler", "NEW.at")});
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
@@ -253,10 +278,12 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
     CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN job ON job.id = wanted_task.job_id
+    CROSS JOIN handler ON handler.name = job.handler
     WHERE +wanted_task.status = 'SCHEDULED'
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND (job.parallel_limit IS NULL
-           OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
+      AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
+        <= {PARALLEL_LIMIT}, true)
+      AND {not_paused("job.handler", "NEW.at")});
 END"""
 made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
@@ -281,25 +308,27 @@ POSTGRESQL_CLAIM = (
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL));
+             AND cancel_requested_at IS NULL))
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
   WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND (handler.concurrency_limit IS NULL
-         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+    AND coalesce(handler.running + (wanted.value ->> 1)::int <= {CONCURRENCY_LIMIT}, true)
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
-  FROM json_array_elements(NEW.tasks) AS wanted, job
+  FROM json_array_elements(NEW.tasks) AS wanted, job, handler
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+    AND handler.name = job.handler
     AND task.status = 'SCHEDULED'
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND (job.parallel_limit IS NULL
-         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= {PARALLEL_LIMIT}, true)
+    AND {not_paused("job.handler", "NEW.at")};
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
