@@ -12,6 +12,7 @@ from typing import Any
 
 from app.config import Settings
 from app.db import Database, demand_supported
+from app.jobs import signals
 from app.jobs.adding import new_tasks
 from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
 from app.jobs.context import Task
@@ -127,6 +128,7 @@ class Engine(Looking, Changing, Steering):
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
+        signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
 
     def queue_new_job(

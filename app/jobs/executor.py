@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from weakref import WeakValueDictionary
 
+from app.jobs import signals
 from app.jobs.context import Add, Call, Task
 from app.jobs.errors import JobsError, TaskCancelled, sentence_of
 from app.jobs.facts import JobFacts
@@ -83,6 +84,7 @@ class Executor:
         claim = work.claim
         outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
         outcome.started_at = moment()
+        _tell_of_start(work)
         try:
             outcome.result = self._result(work, call)
             outcome.status = TaskStatus.DONE
@@ -112,6 +114,13 @@ class Executor:
         with self._within():
             result = work.handler.run(task)
         return None if result is None else encode(result, "result", self._limit)
+
+
+def _tell_of_start(work: Work) -> None:
+    if signals.task_started.receivers:
+        claim = work.claim
+        facts = {"job_id": claim.job_id, "task_index": claim.index, "attempt": claim.attempt}
+        signals.send(signals.task_started, work.handler.name, **facts)
 
 
 def _fail(outcome: TaskWrites, error: BaseException, secrets: Sequence[str]) -> None:

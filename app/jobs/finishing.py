@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
+from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.context import Call, Change, apply
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
@@ -190,7 +191,9 @@ class Finisher:
             hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
-        return self._record(step, call, lambda: self._end(step.end(error), tasks))
+        is_owed = self._record(step, call, lambda: self._end(step.end(error), tasks))
+        signals.tell_of_ends(self._parts.database, [step.job_id])
+        return is_owed
 
     def _after(self, step: Step, call: Call) -> None:
         error = None

@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from app.db import Database
-from app.jobs import adding
+from app.db import Database, iso, now
+from app.jobs import adding, signals
 from app.jobs.files import Shelf
 from app.jobs.store import ending, removing, reopening
 from app.jobs.store.ending import LeftBehind
@@ -71,6 +71,7 @@ class Housekeeper:
         for returned in self._worker.bury_the_dead():
             log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
             self._announce(returned.job_ids)
+            signals.tell_of_jobs(self._database, signals.job_stalled, returned.job_ids)
         self._go_on_with_what_is_left()
         return True
 
@@ -88,11 +89,20 @@ def go_on(database: Database, left: LeftBehind) -> bool:
     if left.what == "add":
         adding.remove_overdue(database, left.job_id)
         return False
-    chunk = {"cancel": ending.cancel_chunk, "retry": reopening.reopen_chunk}.get(left.what)
-    if chunk is None:
-        return False
+    if left.what == "cancel":
+        return _cancel_some(database, left.job_id)
+    if left.what == "retry":
+        with database.writing() as connection:
+            return reopening.reopen_chunk(connection, left.job_id)
+    return False
+
+
+def _cancel_some(database: Database, job_id: int) -> bool:
+    at = iso(now())
     with database.writing() as connection:
-        return chunk(connection, left.job_id)
+        more = ending.cancel_chunk(connection, job_id, at)
+    signals.tell_of_ends(database, [job_id], at)
+    return more
 
 
 def clean(database: Database) -> bool:

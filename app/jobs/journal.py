@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
+from app.jobs import signals
 from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, ValueNotStorable
 from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
@@ -214,6 +215,7 @@ class Journal:
             self._gathering.is_stored(group)
             self._changed.notify_all()
         self._announce(group.job_ids)
+        signals.tell_of_outcomes(self._database, group.writes.values())
 
     def _drop(self, group: Group) -> None:
         """Forget a group whose worker was taken for dead, and all else that worker had to say."""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Changes, Database, now
+from app.jobs import signals
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -298,18 +299,21 @@ class Scheduler:
         worker_id = self._worker.id
         try:
             with self._database.writing_once() as connection:
-                claiming.claim(connection, worker_id, order)
+                at = claiming.claim(connection, worker_id, order)
         except IntegrityError as error:
             if "fenced" not in str(error.orig):
                 raise
             self._begin_anew()
             return
+        started = [id_ for id_, _ in order.start]
+        signals.tell_of_jobs(self._database, signals.job_started, started, at)
         claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish:
             self._wake.set()  # a slot may be free for the next job
-        self._announce({*order.finish, *(id_ for id_, _ in order.start), *_jobs_of(claims)})
+        self._announce({*order.finish, *started, *_jobs_of(claims)})
+        signals.tell_of_ends(self._database, order.finish, at)
 
     def _read_claims(self, worker_id: int, order: Order) -> list[Claimed]:
         """Read what was claimed, whatever it takes: nobody else would run it."""

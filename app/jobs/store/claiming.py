@@ -348,19 +348,21 @@ CLAIMED = statement("""
 """)
 
 
-def claim(connection: Connection, worker_id: int, order: Order) -> None:
-    """Carry out what of the order still may be, in one transaction."""
+def claim(connection: Connection, worker_id: int, order: Order) -> str:
+    """Carry out what of the order still may be, in one transaction; return when that is."""
+    at = iso(now())
     connection.execute(
         CLAIM,
         {
             "worker_id": worker_id,
-            "at": iso(now()),
+            "at": at,
             "finish": json.dumps(order.finish),
             "steps": json.dumps(order.steps),
             "start": json.dumps(order.start),
             "tasks": json.dumps(order.tasks),
         },
     )
+    return at
 
 
 def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:

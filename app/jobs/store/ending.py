@@ -54,9 +54,9 @@ def ask_to_cancel(connection: Connection, job_id: int, by: int | None) -> bool:
     return bool(connection.execute(ASK_TO_CANCEL, values).rowcount)
 
 
-def cancel_chunk(connection: Connection, job_id: int) -> bool:
+def cancel_chunk(connection: Connection, job_id: int, at: str) -> bool:
     """Cancel some of what has not begun, and the job with the last; tell whether there is more."""
-    values = {"job_id": job_id, "at": iso(now()), "chunk": CHUNK}
+    values = {"job_id": job_id, "at": at, "chunk": CHUNK}
     if connection.execute(CANCEL_TASKS, values).rowcount == CHUNK:
         return True
     connection.execute(END_CANCELLED, values)

@@ -128,7 +128,9 @@ _HANDLERS: Select[*tuple[Any, ...]] = (
         literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
         literal_column(f"""(SELECT count(*) FROM (
             SELECT 1 FROM job WHERE job.handler = handler.name AND job.status = 'QUEUED'
-              AND job.preparing_until IS NULL LIMIT {COUNT_CAP + 1}) AS waiting)""").label("queued"),
+              AND job.preparing_until IS NULL LIMIT {COUNT_CAP + 1}) AS waiting)""").label(
+            "queued"
+        ),
         User.id,
         User.email,
     )
