@@ -19,7 +19,6 @@ from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
-from app.jobs.looking import Looking
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
 from app.jobs.steering import Steering
@@ -32,7 +31,7 @@ from app.users.permissions import needed
 log = logging.getLogger(__name__)
 
 
-class Engine(Looking, Changing, Steering):
+class Engine(Changing, Steering):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all

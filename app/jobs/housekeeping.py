@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from app.db import Database, iso, now
 from app.jobs import adding, signals
 from app.jobs.files import Shelf
-from app.jobs.store import ending, removing, reopening
+from app.jobs.store import ending, removing, reopening, steering
 from app.jobs.store.ending import LeftBehind
+from app.jobs.views import Pause
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,12 @@ class Housekeeper:
         self._clean = Every(CLEAN_SECONDS)
         #: Jobs that have ended, but for a last callback whose worker is gone.
         self.owed: list[LeftBehind] = []
+        #: What is paused: nothing of it is claimed anyway, but it may have been before.
+        self.pauses: list[Pause] = []
+
+    def hurry(self) -> None:
+        """Be due at the next turn; callable from every thread."""
+        self._search.again()
 
     def keep(self) -> bool:
         """Do what is due; tell whether there may be something to claim now."""
@@ -78,6 +85,7 @@ class Housekeeper:
     def _go_on_with_what_is_left(self) -> None:
         with self._database.reading() as connection:
             left = ending.left_behind(connection, self._handlers)
+            self.pauses = steering.pauses(connection)
         self.owed = [each for each in left if each.what == "finish"]
         if [each for each in left if go_on(self._database, each)]:
             self._search.again()

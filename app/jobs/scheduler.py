@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db import Changes, Database, now
 from app.jobs import signals
+from app.jobs.events import NO_JOB
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -23,10 +24,11 @@ from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
-from app.jobs.store import claiming, reading, steering
+from app.jobs.store import claiming, reading
 from app.jobs.store.claiming import SUSPECT_CRASHES, Candidate, Order
 from app.jobs.store.ending import LeftBehind
 from app.jobs.store.steering import EVERYTHING
+from app.jobs.views import Pause
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ class Scheduler:
         self._shelf = shelf
         self._announce = announce
         self._names = [handler.name for handler in registry]
+        self._called = [handler.name for handler in registry if handler.has_callbacks]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
@@ -106,8 +109,10 @@ class Scheduler:
         self._heartbeat.is_due()
         self._thread.start()
 
-    def hint(self, _job_ids: Collection[int] = ()) -> None:
+    def hint(self, job_ids: Collection[int] = ()) -> None:
         """Say that there may be something to do."""
+        if NO_JOB in job_ids:
+            self._housekeeper.hurry()
         # What this thread itself announces, it knows.
         if threading.current_thread() is not self._thread:
             self._wake.set()
@@ -178,6 +183,15 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
+            self._heed(self._housekeeper.pauses)
+
+    def _heed(self, pauses: Sequence[Pause]) -> None:
+        """Know when the next pause ends; what is paused and waits here for a thread goes back."""
+        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
+        names = {each.handler for each in pauses}
+        if names:
+            paused = self._names if EVERYTHING in names else names
+            self._taken_back += self._pool.take_back(paused)
 
     def _renewed(self) -> bool:
         try:
@@ -201,16 +215,13 @@ class Scheduler:
 
     def _plan(self, room: int) -> Order:
         with self._database.reading() as connection:
-            paused = self._paused(connection)
-            awake = [name for name in self._names if name not in paused]
-            called = [each.name for each in self._registry if paused and each.has_callbacks]
-            running = claiming.running_jobs(connection, self._names, paused=paused, called=called)
+            running = claiming.running_jobs(connection, self._names, self._called)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
             if self._must_be_alone():
                 return Order(finish=finish)
             if self._suspects:
-                suspect = claiming.suspect_task(connection, awake)
+                suspect = claiming.suspect_task(connection, self._names)
                 if suspect is not None:
                     return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
                 self._suspects = False
@@ -219,21 +230,11 @@ class Scheduler:
                 return Order(finish=finish, steps=self._alone(suspects[:1]))
             if not room:
                 return Order(finish=finish, steps=steps)
-            starts = self._starts(connection, awake, room)
+            starts = self._starts(connection, room)
             jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
             shares = share(room, jobs)
             tasks = claiming.scheduled_tasks(connection, shares) if shares else []
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
-
-    def _paused(self, connection: Connection) -> list[str]:
-        """The handlers that are paused; what of them waits here for a thread never begins."""
-        pauses = steering.pauses(connection)
-        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
-        names = {each.handler for each in pauses}
-        paused = self._names if EVERYTHING in names else [n for n in self._names if n in names]
-        if paused:
-            self._taken_back += self._pool.take_back(paused)
-        return paused
 
     def _calls(self, job: Candidate) -> bool:
         """Whether a job has callbacks that are called at its end: not after a cancel."""
@@ -274,10 +275,8 @@ class Scheduler:
         self._runs_alone = True
         return suspect
 
-    def _starts(
-        self, connection: Connection, handlers: Sequence[str], room: int
-    ) -> list[Candidate]:
-        free = {slots.handler: slots.free for slots in claiming.slots(connection, handlers)}
+    def _starts(self, connection: Connection, room: int) -> list[Candidate]:
+        free = {slots.handler: slots.free for slots in claiming.slots(connection, self._names)}
         ready = [name for name, slots in free.items() if slots is None or slots > 0]
         starts = []
         for job in claiming.queued_jobs(connection, ready, room) if ready else []:

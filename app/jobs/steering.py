@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from app.db import Database, now
+from app.db import now
 from app.jobs.changing import HasId, id_of
 from app.jobs.errors import InvalidParams, JobEnded, UnknownHandler
-from app.jobs.events import Bus
+from app.jobs.events import NO_JOB, Bus
+from app.jobs.looking import Looking
 from app.jobs.registry import Registry
 from app.jobs.store import keeping, reading, steering
 from app.jobs.store.steering import EVERYTHING
@@ -26,10 +27,9 @@ LONGEST_REASON: Final = 500
 NewLimit = int | str | None
 
 
-class Steering:
+class Steering(Looking):
     """Decides for all processes: what is stored here is in the guard of every claim."""
 
-    database: Database
     bus: Bus
     registry: Registry
     _is_declared = False
@@ -77,6 +77,7 @@ class Steering:
         self._demand(handler)
         with self.database.writing() as connection:
             steering.pause(connection, handler, by=id_of(by), reason=reason, until=until)
+        self._tell()
 
     def resume(self, handler: str) -> None:
         """End the pause of a handler, or that of EVERYTHING; nothing happens when there is none.
@@ -86,6 +87,7 @@ class Steering:
         self._demand(handler)
         with self.database.writing() as connection:
             steering.resume(connection, handler)
+        self._tell()
 
     def set_limits(
         self, handler: str, limits: Mapping[str, NewLimit], *, by: HasId | int | None = None
@@ -97,11 +99,10 @@ class Steering:
         UnknownHandler, InvalidParams.
         """
         stored = {name: _stored(limits, name) for name in limits}
-        self._demand(handler)
-        if handler == EVERYTHING:
-            raise InvalidParams({"handler": ["Limits are those of one handler; name it."]})
+        self.handler(handler)  # or there is no such handler, as EVERYTHING is none
         with self.database.writing() as connection:
             steering.set_limits(connection, handler, stored, id_of(by))
+        self._tell()
 
     def set_parallel_limit(self, job_id: int, limit: NewLimit) -> JobDetail:
         """Set how many tasks of a job run at once, as set_limits() does for all of a handler.
@@ -116,6 +117,10 @@ class Steering:
             raise JobEnded(job_id, job.status, "given another limit")
         self.bus.announce([job_id])
         return job
+
+    def _tell(self) -> None:
+        """Have others look: at all that has not ended, and at what is shown beside it."""
+        self.bus.announce({NO_JOB, *self.active_versions()})
 
     def _demand(self, handler: str) -> None:
         if handler != EVERYTHING:

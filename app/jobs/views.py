@@ -131,6 +131,9 @@ class JobDetail(JobRow):
     params: dict[str, Any]
     state: dict[str, Any]
     error: str | None
+    #: Tasks of it at once (None: no limit), and whether that is its own, not its handler's.
+    parallel_limit: int | None
+    has_own_limit: bool
 
 
 @dataclass(frozen=True, kw_only=True)

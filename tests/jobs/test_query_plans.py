@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import TextClause, text
 
@@ -16,6 +18,7 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
         ending.LEFT_BEHIND,
         {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
     ),
+    "running": (claiming.RUNNING, {"ix_job_in_progress"}),
     "suspect": (claiming.SUSPECT, {"ix_task_suspect"}),
     "queued": (claiming.QUEUED, {"ix_job_queued"}),
     "scheduled": (claiming.SCHEDULED, {"ix_task_scheduled"}),
@@ -33,7 +36,7 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
 def test_it_is_found_by_its_index(
     database: Database, statement: TextClause, indexes: set[str]
 ) -> None:
-    said = statement.text.replace("IN :handlers", "IN ('work')")
+    said = re.sub(r"IN :(handlers|called)", "IN ('work')", statement.text)
     asked = text(f"EXPLAIN QUERY PLAN {said}")
     values = {name: NAMES.get(name, "1") for name in asked.compile().params}
     with database.reading() as connection:

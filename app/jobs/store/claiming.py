@@ -111,14 +111,16 @@ class Claim:
     state: str
 
 
-SLOTS = statement(
-    f"SELECT name, {CONCURRENCY_LIMIT}, running FROM handler WHERE name IN :names"
-).bindparams(bindparam("names", type_=String, expanding=True))
+SLOTS = statement(f"""
+    SELECT name, {CONCURRENCY_LIMIT}, running FROM handler
+    WHERE name IN :names AND {not_paused("handler.name", ":now")}
+""").bindparams(bindparam("names", type_=String, expanding=True))
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
-    """Return the slots of each of these handlers."""
-    return [Slots(*row) for row in connection.execute(SLOTS, {"names": list(handlers)})]
+    """Return the slots of each of these handlers that is not paused."""
+    values = {"names": list(handlers), "now": iso(now())}
+    return [Slots(*row) for row in connection.execute(SLOTS, values)]
 
 
 RUNNING = statement(f"""
@@ -128,30 +130,28 @@ RUNNING = statement(f"""
     WHERE job.status = 'IN_PROGRESS' AND job.handler IN :handlers AND handler.name = job.handler
       AND (job.scheduled > 0 OR (job.in_progress = 0 AND job.finisher IS NULL)
            OR job.cancel_requested_at IS NOT NULL)
-      AND (job.handler NOT IN :paused OR job.cancel_requested_at IS NOT NULL
-           OR (job.scheduled = 0 AND job.handler NOT IN :called))
+      AND (job.cancel_requested_at IS NOT NULL
+           OR (job.scheduled = 0 AND job.handler NOT IN :called)
+           OR {not_paused("job.handler", ":now")})
     ORDER BY job.priority, job.id LIMIT :most
 """).bindparams(
     # An empty list needs a type on PostgreSQL.
-    *(bindparam(each, type_=String, expanding=True) for each in ("handlers", "paused", "called"))
+    *(bindparam(each, type_=String, expanding=True) for each in ("handlers", "called"))
 )
 
 
 def running_jobs(
-    connection: Connection,
-    handlers: Iterable[str],
-    *,
-    paused: Iterable[str] = (),
-    called: Iterable[str] = (),
+    connection: Connection, handlers: Iterable[str], called: Iterable[str]
 ) -> list[Candidate]:
     """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled.
 
-    Of `paused` ones only those to be cancelled, and those that can end since nothing is `called`.
+    Of a paused handler only jobs to be cancelled, and those that can end: it is not one of the
+    `called`, which have callbacks.
     """
     values = {
         "handlers": list(handlers),
-        "paused": list(paused),
         "called": list(called),
+        "now": iso(now()),
         "most": MOST_JOBS,
     }
     return [Candidate(*row) for row in connection.execute(RUNNING, values)]
@@ -230,14 +230,15 @@ SUSPECT = statement(f"""
     SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
       AND job.id = task.job_id AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND job.handler IN :handlers
+      AND job.handler IN :handlers AND {not_paused("job.handler", ":now")}
     ORDER BY task.id LIMIT 1
 """).bindparams(bindparam("handlers", type_=String, expanding=True))
 
 
 def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
     """Return a task that must run alone, because its workers keep dying, or None."""
-    found: int | None = connection.execute(SUSPECT, {"handlers": list(handlers)}).scalar()
+    values = {"handlers": list(handlers), "now": iso(now())}
+    found: int | None = connection.execute(SUSPECT, values).scalar()
     return found
 
 
