@@ -19,6 +19,15 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage.end()
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path, postgresql: postgresql_server.Server) -> Iterator[Stage]:
+    """The same on PostgreSQL."""
+    with postgresql.database() as url:
+        stage = Stage(tmp_path, url)
+        yield stage
+        stage.end()
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.jobs.views import TaskRow
 from tests.eventually import eventually
 from tests.jobs.looking import done, recounted, running, sql
 from tests.processes.stage import Stage
@@ -21,17 +22,28 @@ def gate(tmp_path: Path) -> Path:
 def test_one_that_is_killed_is_replaced_and_the_other_goes_on(stage: Stage, gate: Path) -> None:
     workers = stage.workers(2)
     job_id = stage.engine.start("whereabouts", {"gate": str(gate), "tasks": 16})
-    running(stage.engine, job_id, 8)
+    begun(stage, job_id, 8)
     first, second = stage.pids()
     os.kill(first, signal.SIGKILL)
     eventually(lambda: len(stage.pids() - {first, second}) == 1, within=30)
-    running(stage.engine, job_id, 8)
+    begun(stage, job_id, 8)
     gate.touch()
     done(stage.engine, job_id)
     assert second in stage.ran_in(job_id)
     assert crashes(stage, job_id) == 4
     assert "was ended by SIGKILL; another one takes its place." in workers.log.read_text()
     assert workers.stop() == 0
+
+
+def begun(stage: Stage, job_id: int, count: int) -> None:
+    """Wait until so many tasks of a job run and have begun: a claimed one may wait for a thread."""
+    running(stage.engine, job_id, count)
+    eventually(lambda: sum("process" in each.state for each in ran(stage, job_id)) == count)
+
+
+def ran(stage: Stage, job_id: int) -> list[TaskRow]:
+    """The tasks of a job that run."""
+    return stage.engine.tasks(job_id, status="IN_PROGRESS", limit=100)
 
 
 def crashes(stage: Stage, job_id: int) -> int:
