@@ -54,6 +54,7 @@ def _templates_translated_once() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--on", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.addoption("--seed", type=int, help="the random moments and schedules of a failure")
 
 
 @pytest.fixture
