@@ -55,7 +55,8 @@ def _do(
     pipe.send(os.getpid())
     pipe.recv()
     if what == "start":
-        engine.start("witnessed", {"file": os.devnull, "tasks": int(tasks)})
+        file = str(settings.data_dir / "testimony")
+        engine.start("witnessed", {"file": file, "tasks": int(tasks)})
     elif what == "cancel":
         engine.cancel(job_id)
     elif what == "retry":

@@ -77,7 +77,7 @@ RUNNING = {
     "after the end of before_job_finish": Step("store.ending.end_step", "committed", 3),
     "before the end of on_all_tasks_done is committed": Step("store.ending.let_go", "after"),
     "after the end of on_all_tasks_done": Step("store.ending.let_go", "committed"),
-    "while a job's tasks are added by its callback": Step("store.creating.insert_chunk", "after"),
+    "while a job's tasks are added by its callback": Step("store.adding.insert_chunk", "after"),
 }
 #: Steps of a process that was asked for something; the first word says for what.
 ASKED = {
