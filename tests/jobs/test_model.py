@@ -1,0 +1,439 @@
+"""The store beside a small model of it: whatever is done, in any order, both come to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy.exc import IntegrityError
+
+from app.config import Settings
+from app.db import Database
+from app.jobs import Engine, Handler, JobsError, Registry
+from app.jobs import housekeeping as house
+from app.jobs.states import JobStatus, TaskStatus
+from app.jobs.store import (
+    adding,
+    claiming,
+    creating,
+    ending,
+    keeping,
+    recording,
+    removing,
+    reopening,
+)
+from app.jobs.store.claiming import Claim, Order, StepClaim
+from app.jobs.store.recording import Fenced, TaskWrites, moment
+from tests.jobs.looking import sql
+from tests.jobs.model import CHUNK, LIMITS, Model, ModelJob, ModelTask, Wanted
+
+JOBS = """
+    SELECT id, status, total, scheduled, in_progress, done, failed, cancelled, skipped, end_index,
+           cancel_requested_at IS NOT NULL, finisher FROM job WHERE preparing_until IS NULL
+    ORDER BY id
+"""
+TASKS = """
+    SELECT task.job_id, idx, task.status, attempt, crashes, worker_id, task.id
+    FROM task JOIN job ON job.id = job_id WHERE preparing_until IS NULL AND idx < end_index
+    ORDER BY job_id, idx
+"""
+ATTEMPTS = """
+    SELECT count(*) FROM attempt JOIN task ON task.id = task_id
+    WHERE number > task.attempt OR number < 1
+"""
+#: A claim of a task that a worker holds, or held: of which job and index, and what it would say.
+Held = tuple[int, int, TaskWrites]
+some = st.integers(0, 10**6)
+outcomes = st.sampled_from(["DONE", "FAILED", "CANCELLED"])
+handlers = st.sampled_from(list(LIMITS))
+skips = st.lists(st.sampled_from([False, False, False, True]), max_size=2 * CHUNK + 1)
+choices = st.sampled_from(["failed", "unfinished", "all"]) | st.lists(st.integers(0, 8), max_size=5)
+
+
+class Machine(RuleBasedStateMachine):
+    """What people, creators, workers and those who tidy up do, one after another."""
+
+    database: Database
+    settings: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        for table in ("log_line", "attempt", "task", "job", "worker", "handler"):
+            sql(self.database, f"DELETE FROM {table}")
+        handlers = [
+            Handler(name=name, run=print, concurrency_limit=jobs, parallel_limit=tasks)
+            for name, (jobs, tasks) in LIMITS.items()
+        ]
+        self.engine = Engine(self.database, self.settings, Registry(handlers))
+        self.model = Model()
+        self.ids: dict[tuple[int, int], int] = {}
+        self.workers: list[int] = []
+        self.is_clean = True
+        self.held: list[Held] = []
+        self.steps: list[tuple[int, int, int, str | None]] = []
+
+    # What people and creators do
+
+    @initialize()
+    def something_is_there(self) -> None:
+        self.register()
+        for handler in LIMITS:
+            self.start(handler, [False] * (CHUNK + 2), False)
+
+    @precondition(lambda self: len(self.model.jobs) < 6)
+    @rule(handler=handlers, skips=skips, held=st.sampled_from([False, False, True]))
+    def start_one(self, handler: str, skips: list[bool], held: bool) -> None:
+        self.start(handler, skips, held)
+
+    def start(self, handler: str, skips: list[bool], held: bool) -> None:
+        tasks = [{"state": {}, "skip": skip} for skip in skips]
+        job_id = self.engine.start_new_job("x", None, tasks, handler, auto_start=not held)
+        self.model.jobs[job_id] = job = ModelJob(job_id, handler, held)
+        job.add(skips)
+
+    @precondition(lambda self: any(job.held for job in self.model.jobs.values()))
+    @rule(handler=handlers)
+    def release(self, handler: str) -> None:
+        limit, _ = LIMITS[handler]
+        own = [job for job in self.model.jobs.values() if job.handler == handler]
+        queued = [job for job in own if job.status == JobStatus.QUEUED]
+        taken = self.model.running(handler) + sum(not job.held for job in queued)
+        waiting = [job for job in queued if job.held]
+        free = waiting if limit is None else waiting[: max(0, limit - taken)]
+        assert self.engine.start_queued_jobs(handler) == [job.id for job in free]
+        for job in free:
+            job.held = False
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(which=some)
+    def cancel(self, which: int) -> None:
+        job = self.job(which)
+        if self.refuses(lambda: self.engine.cancel(job.id)):
+            assert job.is_final
+            assert job.status != JobStatus.CANCELLED
+        elif not job.is_final:
+            job.is_cancelling, job.left = True, None
+            if job.cancel_chunk():
+                job.cancel_chunk()  # as its patience is 0
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(which=some, choice=choices)
+    def retry(self, which: int, choice: str | list[int]) -> None:
+        job = self.job(which)
+        if self.refuses(lambda: self.engine.retry(job.id, choice)):
+            assert not job.is_final or not self.may_retry(job, choice)
+        else:
+            assert job.is_final
+            assert self.may_retry(job, choice)
+            job.reopen(choice)
+            if job.reopen_chunk():
+                job.reopen_chunk()
+
+    def may_retry(self, job: ModelJob, choice: str | list[int]) -> bool:
+        if isinstance(choice, str):
+            return bool(job.of(*(TaskStatus(each) for each in reopening.CHOICES[choice])))
+        return bool(choice) and set(choice) <= job.tasks.keys()
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(which=some, skips=skips)
+    def add(self, which: int, skips: list[bool]) -> None:
+        job = self.job(which)
+        tasks = [{"state": {}, "skip": skip} for skip in skips]
+        add = self.engine.add_new_tasks_to_existing_job
+        if self.refuses(lambda: add(job.id, tasks)):
+            assert job.is_final or job.is_cancelling
+        else:
+            assert not job.is_final
+            assert not job.is_cancelling
+            job.add(skips)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(which=some, indexes=st.sets(st.integers(0, 8), max_size=3))
+    def delete_tasks(self, which: int, indexes: set[int]) -> None:
+        job = self.job(which)
+        waiting = {task.index for task in job.of(TaskStatus.SCHEDULED)}
+        may = not job.is_final and indexes <= waiting
+        delete = self.engine.delete_tasks_from_existing_job
+        assert self.refuses(lambda: delete(job.id, indexes)) is not may
+        for index in indexes if may else ():
+            del job.tasks[index]
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(which=some)
+    def delete(self, which: int) -> None:
+        job = self.job(which)
+        assert self.refuses(lambda: self.engine.delete_job(job.id)) is not job.is_final
+        if job.is_final:
+            del self.model.jobs[job.id]
+            self.is_clean = False
+
+    # What workers do
+
+    @precondition(lambda self: len(self.model.alive) < 3)
+    @rule()
+    def begin(self) -> None:
+        self.register()
+
+    def register(self) -> None:
+        with self.database.writing() as connection:
+            worker = keeping.register(connection, NEW_WORKER)
+            keeping.declare_handlers(connection, self.engine.registry.declared)
+        self.model.alive.add(worker)
+        self.workers.append(worker)
+
+    @rule(which=some)
+    def claim_what_there_is(self, which: int) -> None:
+        self.claim(self.worker(which), self.wanted(list(self.model.jobs), list(self.ids)))
+
+    @rule(which=some, data=st.data())
+    def claim_some(self, which: int, data: st.DataObject) -> None:
+        jobs = data.draw(st.permutations(list(self.model.jobs)))
+        tasks = data.draw(st.permutations(list(self.ids)))
+        some_jobs, some_tasks = jobs[: which % 4], tasks[: which % 7]
+        self.claim(self.worker(which), self.wanted(some_jobs, some_tasks))
+
+    def claim(self, worker: int, wanted: Wanted) -> None:
+        """Ask for these, whether they may be claimed or not."""
+        order = Order(
+            finish=wanted.finish, steps=wanted.steps, start=wanted.start,
+            tasks=[(self.ids[key], rank) for key, rank in wanted.tasks],
+        )  # fmt: skip
+        if worker not in self.model.alive:
+            with pytest.raises(IntegrityError, match="fenced"):
+                self.claimed(worker, order)
+            return
+        tasks, steps = self.claimed(worker, order)
+        self.model.claim(worker, wanted)
+        for claim in tasks:
+            writes = TaskWrites(worker, claim.id, claim.job_id, claim.attempt)
+            self.held.append((claim.job_id, claim.index, writes))
+        for step in steps:
+            runs = self.model.jobs[step.job_id].runs
+            self.steps.append((worker, step.job_id, runs, step.run))
+
+    def claimed(self, worker: int, order: Order) -> tuple[list[Claim], list[StepClaim]]:
+        before = {writes.task_id for *_, writes in self.held if writes.worker_id == worker}
+        with self.database.writing_once() as connection:
+            claiming.claim(connection, worker, order)
+            tasks = claiming.claimed(connection, worker, order)
+            steps = claiming.claimed_steps(connection, worker, order)
+        return [task for task in tasks if task.id not in before], steps
+
+    def wanted(self, jobs: list[int], tasks: list[tuple[int, int]]) -> Wanted:
+        hooked = [id_ for id_ in jobs if self.model.jobs[id_].handler == "hooked"]
+        return Wanted(
+            finish=[id_ for id_ in jobs if id_ not in hooked],
+            steps=hooked,
+            start=ranked([(self.model.jobs[id_].handler, id_) for id_ in jobs]),
+            tasks=ranked([(key[0], key) for key in tasks]),
+        )
+
+    @precondition(lambda self: self.held)
+    @rule(status=outcomes)
+    def record_all(self, status: str) -> None:
+        while self.held:
+            self.say(self.held.pop(), status)
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, status=outcomes)
+    def record_one(self, which: int, status: str) -> None:
+        self.say(self.held.pop(which % len(self.held)), status)
+
+    def say(self, held: Held, status: str) -> None:
+        """Record an outcome; a claim that is lost records nothing."""
+        job_id, index, writes = held
+        writes.status, writes.started_at, writes.finished_at = status, moment(), moment()
+        try:
+            with self.database.writing_once() as connection:
+                recording.write_group(connection, writes.worker_id, [writes], [])
+        except Fenced:
+            assert writes.worker_id not in self.model.alive
+            return
+        assert writes.worker_id in self.model.alive
+        task = self.task(job_id, index)
+        claim = (writes.worker_id, writes.attempt, TaskStatus.IN_PROGRESS)
+        if task and (task.worker, task.attempt, task.status) == claim:
+            task.move(TaskStatus(status))
+
+    @precondition(lambda self: self.steps)
+    @rule(which=some)
+    def end_step(self, which: int) -> None:
+        worker, job_id, runs, run = self.steps.pop(which % len(self.steps))
+        step = ending.StepEnd(job_id=job_id, worker_id=worker, run=run)
+        with self.database.writing() as connection:
+            ending.end_step(connection, step)
+        job = self.model.jobs.get(job_id)
+        if job and (job.finisher, job.runs) == (worker, runs):
+            job.end_step()
+
+    @precondition(lambda self: self.held or self.steps)
+    @rule(which=some, number=st.integers(0, 3))
+    def hand_back(self, which: int, number: int) -> None:
+        worker = self.worker(which)
+        own = [each for each in self.held if each[2].worker_id == worker][:number]
+        self.held = [each for each in self.held if each not in own]
+        steps = [job_id for who, job_id, *_ in self.steps if who == worker]
+        self.steps = [each for each in self.steps if each[0] != worker]
+        with self.database.writing() as connection:
+            ids = [writes.task_id for *_, writes in own]
+            claiming.hand_back(connection, worker, ids, steps)
+        known = [self.task(job_id, index) for job_id, index, _ in own]
+        steps = [job_id for job_id in steps if job_id in self.model.jobs]
+        self.model.hand_back(worker, [task for task in known if task], steps)
+
+    @precondition(lambda self: len(self.model.alive) > 1)
+    @rule(which=some)
+    def retire(self, which: int) -> None:
+        worker = self.worker(which)
+        if worker in self.model.alive:
+            keeping.retire(self.database, worker)
+            self.model.hand_back(worker, self.model.claimed_by(worker), list(self.model.jobs))
+            self.model.alive.discard(worker)
+
+    @precondition(lambda self: len(self.model.alive) > 1)
+    @rule(which=some, ran=st.none() | st.sets(st.integers(0, 5)), blames=st.booleans())
+    def bury(self, which: int, ran: set[int] | None, blames: bool) -> None:
+        worker = self.worker(which)
+        death, tasks = None, None
+        if ran is not None:
+            own = self.model.claimed_by(worker)
+            tasks = [own[place] for place in ran if place < len(own)]
+            keys = {id(task): key for key in self.ids if (task := self.task(*key))}
+            ids = tuple(self.ids[keys[id(task)]] for task in tasks)
+            death = keeping.Death(ran=ids, blames_tasks=blames)
+        returned = keeping.bury(self.database, worker, death)
+        assert (returned is not None) is (worker in self.model.alive)
+        if returned is not None:
+            self.model.bury(worker, tasks, blames=blames or ran is None)
+
+    # What those do who tidy up
+
+    @precondition(lambda self: any(job.is_half_done for job in self.model.jobs.values()))
+    @rule()
+    def tidy(self) -> None:
+        with self.database.reading() as connection:
+            left = ending.left_behind(connection, list(LIMITS))
+        for each in left:
+            job = self.model.jobs[each.job_id]
+            more = house.go_on(self.database, each)
+            assert more is (job.cancel_chunk() if each.what == "cancel" else job.reopen_chunk())
+
+    @precondition(lambda self: not self.is_clean)
+    @rule()
+    def clean(self) -> None:
+        self.is_clean = True
+        while house.clean(self.database):
+            pass
+        assert sql(self.database, "SELECT count(*) FROM task") == [(len(self.ids),)]
+
+    # What must be so
+
+    @invariant()
+    def both_are_the_same(self) -> None:
+        jobs = sql(self.database, JOBS)
+        assert [job[:-2] for job in jobs] == [told(job) for job in self.by_id()]
+        assert [bool(job[-2]) for job in jobs] == [job.is_cancelling for job in self.by_id()]
+        assert [job[-1] for job in jobs] == [job.finisher for job in self.by_id()]
+        rows = sql(self.database, TASKS)
+        assert [row[:-1] for row in rows] == [
+            (job.id, task.index, task.status, task.attempt, task.crashes, task.worker)
+            for job in self.by_id()
+            for _, task in sorted(job.tasks.items())
+        ]
+        self.ids = {(row[0], row[1]): row[-1] for row in rows}
+        self.model.limits_hold()
+
+    @invariant()
+    def slots_and_attempts_are_exact(self) -> None:
+        for name, running in sql(self.database, "SELECT name, running FROM handler"):
+            assert running == self.model.running(name)
+        assert sql(self.database, ATTEMPTS) == [(0,)]
+
+    # Who is meant
+
+    def by_id(self) -> list[ModelJob]:
+        return [job for _, job in sorted(self.model.jobs.items())]
+
+    def job(self, which: int) -> ModelJob:
+        jobs = self.by_id()
+        return jobs[which % len(jobs)]
+
+    def task(self, job_id: int, index: int) -> ModelTask | None:
+        job = self.model.jobs.get(job_id)
+        return job.tasks.get(index) if job else None
+
+    def worker(self, which: int) -> int:
+        """Any worker there ever was, mostly one that is alive."""
+        alive = sorted(self.model.alive)
+        among = alive if alive and which % 5 else self.workers
+        return among[which % len(among)]
+
+    def refuses(self, call: Callable[[], object]) -> bool:
+        """Whether the engine refuses this with a sentence."""
+        try:
+            call()
+        except JobsError:
+            return True
+        return False
+
+
+NEW_WORKER = keeping.NewWorker(host="here", pid=1, mark="x", handlers=LIMITS, lease=600)
+
+
+def ranked(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, int]]:
+    """The second of each pair, with its rank among those that have the same first."""
+    ranks: dict[Any, int] = {}
+    found = []
+    for group, each in pairs:
+        ranks[group] = ranks.get(group, 0) + 1
+        found.append((each, ranks[group]))
+    return found
+
+
+def told(job: ModelJob) -> tuple[Any, ...]:
+    """A job of the model as its row should be."""
+    counts = [len(job.of(status)) for status in TaskStatus]
+    return (job.id, job.status, sum(counts), *counts, job.end)
+
+
+@pytest.fixture
+def machine(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> type[Machine]:
+    """A machine on the test's database, with small chunks."""
+    for module in (creating, adding, ending, reopening, removing):
+        monkeypatch.setattr(module, "CHUNK", CHUNK)
+    monkeypatch.setattr(house, "PATIENCE_SECONDS", 0)
+    return type("OnDatabase", (Machine,), {"database": database, "settings": settings})
+
+
+def run(machine: type[Machine], examples: int, steps: int, *, derandomize: bool) -> None:
+    """Try so many sequences of so many steps."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, derandomize=derandomize,
+            database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        ),
+    )  # fmt: skip
+
+
+def test_the_store_does_what_the_model_does(machine: type[Machine]) -> None:
+    run(machine, 20, 40, derandomize=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_the_store_does_what_the_model_does_for_long(machine: type[Machine]) -> None:
+    run(machine, 600, 60, derandomize=False)
