@@ -19,6 +19,7 @@ from typing import Any
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Registry
+from tests.eventually import eventually
 from tests.faults import clock, locks, steps
 from tests.faults.witness import HANDLERS
 
@@ -100,16 +101,26 @@ class Life(Forked):
 
     def freeze(self, database: Database) -> None:
         """Stop it, at a moment when it is in no transaction: else nobody could go on."""
-        self.send(signal.SIGSTOP)
+        self._stop()
         while not locks.is_free(database):
             self.send(signal.SIGCONT)
             threading.Event().wait(0.01)
-            self.send(signal.SIGSTOP)
+            self._stop()
+
+    def _stop(self) -> None:
+        self.send(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.worker_pid}/task")
+        eventually(lambda: all(state_of(each) == "T" for each in threads.iterdir()))
 
     def kill(self) -> None:
         """Kill all of it with SIGKILL, at once."""
         self.send(signal.SIGKILL)
         self.wait()
+
+
+def state_of(thread: Path) -> str:
+    """R for one that runs, T for one that is stopped, and so on."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def end_all() -> None:
