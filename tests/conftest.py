@@ -57,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="the random moments and schedules of a failure")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is only for another database than the one of this run."""
+    on, own = config.getoption("--on"), [item.get_closest_marker("on") for item in items]
+    others = [item for item, mark in zip(items, own, strict=True) if mark and on not in mark.args]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a server that has nothing but an empty folder."""
