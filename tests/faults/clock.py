@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -16,13 +17,24 @@ def step(file: Path, seconds: float) -> None:
 
 def follow(file: Path) -> None:
     """Read the host's time by this clock in this process, for good."""
+    setattr(app.db, "datetime", _datetime(file))  # noqa: B010 - no part of the module's face
+    setattr(app.db, "time", _Time(file))  # noqa: B010
 
+
+def _datetime(file: Path) -> type[datetime]:
     class Stepped(datetime):
-        """What the application reads times from."""
-
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            """The time that the clock shows."""
             return datetime.now(tz) + timedelta(seconds=float(file.read_text()))
 
-    setattr(app.db, "datetime", Stepped)  # noqa: B010 - it is no part of the module's face
+    return Stepped
+
+
+class _Time:
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def time_ns(self) -> int:
+        return time.time_ns() + int(float(self._file.read_text()) * 10**9)

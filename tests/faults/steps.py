@@ -65,10 +65,8 @@ RUNNING = {
     "after a claim was read": Step("store.claiming.claimed", "after", 2),
     "before outcomes are written": Step("store.recording.write_group", "before", 2, _has_outcomes),
     "after outcomes are written": Step("store.recording.write_group", "after", 2, _has_outcomes),
-    "after the last outcome, before a job ends": Step(
-        "store.claiming.claim", "before", 1, _ends_jobs
-    ),
-    "after a job has ended": Step("store.claiming.claim", "after", 1, _ends_jobs),
+    "before a job without tasks ends": Step("store.claiming.claim", "before", 1, _ends_jobs),
+    "after a job without tasks has ended": Step("store.claiming.claim", "after", 1, _ends_jobs),
     "after the last outcome, before a finish step": Step(
         "store.claiming.claim", "before", 1, _takes_steps
     ),

@@ -26,19 +26,21 @@ def test_a_worker_that_dies_there_leaves_all_to_the_next(
     for job_id in jobs:
         verdict.counts_are_exact(looking, job_id)
     end_well(folder, looking)
-    good, bad, called = (looking.job(job_id) for job_id in jobs)
+    good, bad, called, empty = (looking.job(job_id) for job_id in jobs)
     assert (good.status, good.done) == (JobStatus.DONE, TASKS)
     assert (bad.status, bad.done, bad.failed) == (JobStatus.DONE_WITH_ERRORS, TASKS - 3, 3)
     assert (called.status, called.done, called.error) == (JobStatus.DONE, 6, None)
+    assert (empty.status, empty.total) == (JobStatus.DONE, 0)
 
 
 def some_jobs(looking: Engine, folder: Path) -> list[int]:
-    """A job of each kind: one that ends well, one that does not, one with callbacks."""
+    """A job of each kind: one that ends well, one that does not, one with callbacks, no tasks."""
     file = str(folder / "testimony")
     return [
         looking.start("witnessed", {"file": file, "tasks": TASKS}),
         looking.start("limited", {"file": file, "tasks": TASKS, "failing": 4}),
         looking.start("called_back", {"file": file, "tasks": 2}),
+        looking.start("witnessed", {"file": file, "tasks": 0}),
     ]
 
 

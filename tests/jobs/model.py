@@ -32,6 +32,7 @@ class ModelTask:
     attempt: int = 0
     crashes: int = 0
     worker: int | None = None
+    waits: bool = False  # for its next try
 
     def move(self, status: TaskStatus) -> None:
         """Enter another status, if it may follow."""
@@ -86,6 +87,15 @@ class ModelJob:
         assert self.status in JOB_ENTERED_FROM[status], (self, status)
         self.status = status
 
+    def record(self, task: ModelTask, status: TaskStatus, *, again: bool, may_end: bool) -> None:
+        """Let a task end, or wait for its next try; with the last of them the job may end."""
+        task.move(status)
+        if again and not self.is_cancelling:
+            task.move(TaskStatus.SCHEDULED)
+            task.worker, task.waits = None, True
+        if may_end and self.is_complete and self.status == JobStatus.IN_PROGRESS:
+            self.end_it()
+
     def end_it(self) -> None:
         """Enter the status that its tasks make of it."""
         if self.is_cancelling:
@@ -103,9 +113,11 @@ class ModelJob:
 
     def cancel_chunk(self) -> bool:
         """Cancel some of what waits, and with the last of it the job; tell if there is more."""
-        chunk = self.of(TaskStatus.SCHEDULED)[:CHUNK]
+        waiting = self.of(TaskStatus.SCHEDULED)
+        chunk = sorted(waiting, key=lambda task: task.waits)[:CHUNK]
         for task in chunk:
             task.move(TaskStatus.CANCELLED)
+            task.waits = False
         if len(chunk) == CHUNK:
             return True
         if self.is_complete and not self.is_final:
@@ -177,7 +189,8 @@ class Model:
         _, limit = LIMITS[job.handler]
         task = job.tasks[index]
         may = job.status == JobStatus.IN_PROGRESS and not job.is_cancelling
-        if may and task.status == TaskStatus.SCHEDULED and (limit is None or place <= limit):
+        is_ready = task.status == TaskStatus.SCHEDULED and not task.waits
+        if may and is_ready and (limit is None or place <= limit):
             task.move(TaskStatus.IN_PROGRESS)
             task.worker, task.attempt = worker, task.attempt + 1
 
