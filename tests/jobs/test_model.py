@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -20,7 +17,6 @@ from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
 from app.db import Database
-from app.jobs import Engine, Handler, JobsError, Registry
 from app.jobs import housekeeping as house
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import (
@@ -36,25 +32,10 @@ from app.jobs.store import (
 )
 from app.jobs.store.claiming import Claim, Order, StepClaim
 from app.jobs.store.recording import Fenced, TaskWrites, moment
+from tests.jobs.compared import Compared, Held
 from tests.jobs.looking import sql
-from tests.jobs.model import CHUNK, LIMITS, Model, ModelJob, ModelTask, Wanted
+from tests.jobs.model import CHUNK, LIMITS, ModelJob, Wanted
 
-JOBS = """
-    SELECT id, status, total, scheduled, in_progress, done, failed, cancelled, skipped, end_index,
-           waiting, cancel_requested_at IS NOT NULL, finisher FROM job WHERE preparing_until IS NULL
-    ORDER BY id
-"""
-TASKS = """
-    SELECT task.job_id, idx, task.status, attempt, crashes, worker_id, task.id
-    FROM task JOIN job ON job.id = job_id WHERE preparing_until IS NULL AND idx < end_index
-    ORDER BY job_id, idx
-"""
-ATTEMPTS = """
-    SELECT count(*) FROM attempt JOIN task ON task.id = task_id
-    WHERE number > task.attempt OR number < 1
-"""
-#: A claim of a task that a worker holds, or held: of which job and index, and what it would say.
-Held = tuple[int, int, TaskWrites]
 some = st.integers(0, 10**6)
 #: The status of a task that has ended, whether it is to be tried again, whether its job may end.
 Outcome = tuple[str, bool, bool]
@@ -67,27 +48,8 @@ skips = st.lists(st.sampled_from([False, False, False, True]), max_size=2 * CHUN
 choices = st.sampled_from(["failed", "unfinished", "all"]) | st.lists(st.integers(0, 8), max_size=5)
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Compared):
     """What people, creators, workers and those who tidy up do, one after another."""
-
-    database: Database
-    settings: Settings
-
-    def __init__(self) -> None:
-        super().__init__()
-        for table in ("log_line", "attempt", "task", "job", "worker", "handler"):
-            sql(self.database, f"DELETE FROM {table}")
-        handlers = [
-            Handler(name=name, run=print, concurrency_limit=jobs, parallel_limit=tasks)
-            for name, (jobs, tasks) in LIMITS.items()
-        ]
-        self.engine = Engine(self.database, self.settings, Registry(handlers))
-        self.model = Model()
-        self.ids: dict[tuple[int, int], int] = {}
-        self.workers: list[int] = []
-        self.is_clean = True
-        self.held: list[Held] = []
-        self.steps: list[tuple[int, int, int, str | None]] = []
 
     # What people and creators do
 
@@ -236,15 +198,6 @@ class Machine(RuleBasedStateMachine):
             steps = claiming.claimed_steps(connection, worker, order)
         return [task for task in tasks if task.id not in before], steps
 
-    def wanted(self, jobs: list[int], tasks: list[tuple[int, int]]) -> Wanted:
-        hooked = [id_ for id_ in jobs if self.model.jobs[id_].handler == "hooked"]
-        return Wanted(
-            finish=[id_ for id_ in jobs if id_ not in hooked],
-            steps=hooked,
-            start=ranked([(self.model.jobs[id_].handler, id_) for id_ in jobs]),
-            tasks=ranked([(key[0], key) for key in tasks]),
-        )
-
     @precondition(lambda self: self.held)
     @rule(outcome=outcomes)
     def record_all(self, outcome: Outcome) -> None:
@@ -355,78 +308,8 @@ class Machine(RuleBasedStateMachine):
             pass
         assert sql(self.database, "SELECT count(*) FROM task") == [(len(self.ids),)]
 
-    # What must be so
-
-    @invariant()
-    def both_are_the_same(self) -> None:
-        jobs = sql(self.database, JOBS)
-        assert [job[:-2] for job in jobs] == [told(job) for job in self.by_id()]
-        assert [bool(job[-2]) for job in jobs] == [job.is_cancelling for job in self.by_id()]
-        assert [job[-1] for job in jobs] == [job.finisher for job in self.by_id()]
-        rows = sql(self.database, TASKS)
-        assert [row[:-1] for row in rows] == [
-            (job.id, task.index, task.status, task.attempt, task.crashes, task.worker)
-            for job in self.by_id()
-            for _, task in sorted(job.tasks.items())
-        ]
-        self.ids = {(row[0], row[1]): row[-1] for row in rows}
-        self.model.limits_hold()
-
-    @invariant()
-    def slots_and_attempts_are_exact(self) -> None:
-        for name, running in sql(self.database, "SELECT name, running FROM handler"):
-            assert running == self.model.running(name)
-        assert sql(self.database, ATTEMPTS) == [(0,)]
-
-    # Who is meant
-
-    def by_id(self) -> list[ModelJob]:
-        return [job for _, job in sorted(self.model.jobs.items())]
-
-    def job(self, which: int) -> ModelJob:
-        jobs = self.by_id()
-        return jobs[which % len(jobs)]
-
-    def task(self, job_id: int, index: int) -> ModelTask | None:
-        job = self.model.jobs.get(job_id)
-        return job.tasks.get(index) if job else None
-
-    def all_tasks(self) -> list[ModelTask]:
-        return [task for job in self.by_id() for task in job.tasks.values()]
-
-    def worker(self, which: int) -> int:
-        """Any worker there ever was, mostly one that is alive."""
-        alive = sorted(self.model.alive)
-        among = alive if alive and which % 5 else self.workers
-        return among[which % len(among)]
-
-    def refuses(self, call: Callable[[], object]) -> bool:
-        """Whether the engine refuses this with a sentence."""
-        try:
-            call()
-        except JobsError:
-            return True
-        return False
-
 
 NEW_WORKER = keeping.NewWorker(host="here", pid=1, mark="x", handlers=LIMITS, lease=600)
-
-
-def ranked(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, int]]:
-    """The second of each pair, with its rank among those that have the same first."""
-    ranks: dict[Any, int] = {}
-    found = []
-    for group, each in pairs:
-        ranks[group] = ranks.get(group, 0) + 1
-        found.append((each, ranks[group]))
-    return found
-
-
-def told(job: ModelJob) -> tuple[Any, ...]:
-    """A job of the model as its row should be."""
-    counts = [len(job.of(status)) for status in TaskStatus]
-    waiting = sum(task.waits for task in job.tasks.values())
-    return (job.id, job.status, sum(counts), *counts, job.end, waiting)
 
 
 @pytest.fixture
