@@ -206,8 +206,8 @@ class Changes:
         options = self._database.each_by_itself
         connection = self._database.engine.connect().execution_options(**options)
         if not self._database.is_sqlite:
-            connection.detach()  # from the pool, where nobody else should be told
             driver: Any = connection.connection.driver_connection
+            connection.detach()  # from the pool, where nobody else should be told
             driver.add_notify_handler(self._hear)
             connection.exec_driver_sql("LISTEN jobdeck")
         self._seen = -1

@@ -25,6 +25,7 @@ _REWORDED: Final = tuple(
         # What keeps SQLite away from an index, or leads it to one: PostgreSQL finds its way.
         (r"(?<=[\s(])\+(?=[a-z])", ""),
         (r" INDEXED BY \w+", ""),
+        (r"\bCROSS JOIN (\w+) ON\b", r"JOIN \1 ON"),
         (rf"(?<!:):({'|'.join(TIMES)})\b", r"CAST(:\1 AS timestamptz)"),
     )
 )

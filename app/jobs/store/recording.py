@@ -201,8 +201,9 @@ BEGIN
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
-  FROM json_array_elements(NEW.logs) AS line
-  JOIN task ON task.id = (line.value ->> 1)::int;
+  FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+  JOIN task ON task.id = (line.value ->> 1)::int
+  ORDER BY line.place;
 
   UPDATE job SET version = version + 1
   WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
