@@ -186,15 +186,14 @@ class Task:
         "_add",
         "_call",
         "_claim",
+        "_facts",
         "_has_heard",
         "_lock",
-        "_secrets",
         "_shelf",
         "_state",
         "_texts",
         "_worker_id",
         "engine",
-        "job",
         "journal",
         "limit",
     )
@@ -212,21 +211,26 @@ class Task:
         shelf: Shelf,
         engine: Any,
     ) -> None:
-        self.job = Job(facts, self)
+        self._facts = facts
         #: The engine that runs this task, for a handler that looks at other jobs or starts them.
         self.engine = engine
         self.journal = journal
         self.limit = limit
         self._claim = claim
         self._worker_id = worker_id
-        self._state: dict[str, Any] = decode(claim.state)
+        self._state: dict[str, Any] = {} if claim.state == "{}" else decode(claim.state)
         self._texts: dict[str, str] | None = None
         self._lock = threading.Lock()
         self._call = call
         self._add = add
         self._shelf = shelf
-        self._secrets = facts.secrets
         self._has_heard = False
+
+    @property
+    def job(self) -> Job:
+        """The job that it is a part of."""
+        # Made when asked for: kept here, the two would live until the garbage collector comes.
+        return Job(self._facts, self)
 
     @property
     def id(self) -> int:
@@ -313,7 +317,7 @@ class Task:
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
         """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
         self.hear()
-        text = mask_text(str(message) % args if args else str(message), self._secrets)
+        text = mask_text(str(message) % args if args else str(message), self._facts.secrets)
         line = (recording.moment(), storable_text(level.upper())[:10], storable_text(text))
         self._hand_over(logs=[line])
 
@@ -329,7 +333,7 @@ class Task:
 
     def new_file(self, name: str, role: WantedRole, mode: str) -> AbstractContextManager[IO[Any]]:
         """Make a file of the job as this task (for `task.job.new_file`)."""
-        if mask_text(name, self._secrets) != name:
+        if mask_text(name, self._facts.secrets) != name:
             raise BadFile("The name of a file would tell a secret param. Choose another name.")
         claim = self._claim
         by = Claimed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import threading
@@ -14,7 +13,7 @@ from types import TracebackType
 from weakref import WeakValueDictionary
 
 from app.jobs.context import Add, Call, Task
-from app.jobs.errors import JobsError, TaskCancelled, sentence_of
+from app.jobs.errors import TaskCancelled, sentence_of
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
@@ -93,9 +92,8 @@ class Executor:
                 return  # what it raises then tells of the loss, not of the task
             _fail(outcome, error, work.facts.secrets)
         outcome.finished_at = moment()
-        # Refused: it belongs to others now, or has failed already, or nothing is written any more.
-        with contextlib.suppress(JobsError):
-            self._journal.hand_over(outcome)
+        outcome.may_end_job = not work.handler.has_callbacks
+        self._journal.end(outcome)
 
     def _result(self, work: Work, call: Call) -> str | None:
         task = Task(
@@ -138,6 +136,8 @@ class Pool:
         self, executor: Executor, worker: Worker, *, threads: int, on_room: Callable[[], None]
     ) -> None:
         self.threads = threads
+        #: With so few claimed tasks waiting it asks for more.
+        self.low = threads - 1
         self._executor = executor
         self._worker = worker
         self._on_room = on_room
@@ -163,13 +163,20 @@ class Pool:
 
     def submit(self, works: Iterable[Work | Step]) -> None:
         """Queue claimed tasks for the next free threads."""
+        call, job_id = Call(), 0
         for work in works:
-            call = self._calls.get(work.job_id)
-            if call is None or call.cancelled:  # a cancelled job that is tried again
-                call = self._calls[work.job_id] = Call()
+            if work.job_id != job_id:
+                job_id = work.job_id
+                call = self._call(job_id)
             self._in_hand.add(work)
             self._waiting[work] = call
             self._queue.put(work)
+
+    def _call(self, job_id: int) -> Call:
+        call = self._calls.get(job_id)
+        if call is None or call.cancelled:  # a cancelled job that is tried again
+            call = self._calls[job_id] = Call()
+        return call
 
     def cancel(self, job_ids: Collection[int]) -> list[Work | Step]:
         """Tell what runs of these jobs that they were cancelled; take back what has not begun."""
@@ -224,8 +231,9 @@ class Pool:
             self._worker.runs(slot, 0)
             self._in_hand.discard(work)
             self.ended += 1
-            self._one_ended.set()
-            if self.waiting < self.threads:
+            if not self._one_ended.is_set():
+                self._one_ended.set()
+            if self.waiting <= self.low:
                 self._on_room()
 
     def wait_for_end(self, seconds: float) -> None:
