@@ -29,13 +29,11 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
-#: How long it waits for that or any lock, and how long it may rest in a transaction: a process that
-#: is frozen in one must not keep the others from theirs.
-POSTGRESQL_OPTIONS: Final = (
-    "-c timezone=UTC -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
-)
-# How long a statement waits for SQLite's write lock. Who gives up then says so and tries again.
-SQLITE_BUSY_SECONDS = 5
+#: How long a statement waits for a lock. Who gives up then says so and tries again.
+LOCK_SECONDS = 5
+#: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
+#: process that is frozen in one must not keep the others from theirs.
+REST_SECONDS = 10
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.
 SQLITE_TURN_SECONDS = 5
 #: What is left for the lock itself to a writer that has waited so long for its turn.
@@ -127,6 +125,11 @@ def stamp() -> str:
     if known[0] != minute:
         known = _minute = (minute, iso(datetime.fromtimestamp(minute * 60, UTC))[:17])
     return f"{known[1]}{second:02}.{micros:06}Z"
+
+
+def reason(error: DBAPIError) -> str:
+    """What the database says of a failure, without the lines that say where in its code."""
+    return str(error.orig).partition("\n")[0]
 
 
 class Database:
@@ -310,11 +313,11 @@ def _patience_left(connection: Connection, waited: float) -> Iterator[None]:
     if waited < LEAST_BUSY_SECONDS:
         yield
         return
-    _wait_at_most(connection, max(SQLITE_BUSY_SECONDS - waited, LEAST_BUSY_SECONDS))
+    _wait_at_most(connection, max(LOCK_SECONDS - waited, LEAST_BUSY_SECONDS))
     try:
         yield
     finally:
-        _wait_at_most(connection, SQLITE_BUSY_SECONDS)
+        _wait_at_most(connection, LOCK_SECONDS)
 
 
 def _wait_at_most(connection: Connection, seconds: float) -> None:
@@ -331,7 +334,7 @@ def _sqlite_engine(url: str) -> Engine:
         # Every thread of the web server and of the pool may need one for a moment.
         pool_size=20,
         max_overflow=200,
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -343,8 +346,17 @@ def _postgresql_engine(url: str) -> Engine:
         url,
         pool_size=10,
         max_overflow=80,
-        connect_args={"options": POSTGRESQL_OPTIONS, "connect_timeout": 5},
+        connect_args={"options": _postgresql_options(), "connect_timeout": 5},
     )
+
+
+def _postgresql_options() -> str:
+    settings = {
+        "timezone": "UTC",
+        "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
@@ -355,7 +367,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
+        f"busy_timeout={LOCK_SECONDS * 1000}",
         "recursive_triggers=OFF",
     ):
         cursor.execute(f"PRAGMA {pragma}")

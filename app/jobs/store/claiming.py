@@ -243,7 +243,8 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND {IS_COMPLETE};
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND {IS_COMPLETE};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, made_with_tables, stamp
+from app.db import POSTGRESQL_TURN, Database, made_with_tables, reason, stamp
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
@@ -178,7 +178,8 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND {IS_COMPLETE};
+  WHERE id IN (SELECT value FROM json_each(NEW.ending))
+    AND {IS_COMPLETE};
 END"""
 made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
@@ -289,7 +290,7 @@ def refusal(
     except OperationalError:
         raise
     except DBAPIError as error:
-        return str(error.orig)
+        return reason(error)
     return None
 
 
