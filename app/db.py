@@ -127,7 +127,7 @@ def stamp() -> str:
     return f"{known[1]}{second:02}.{micros:06}Z"
 
 
-def reason(error: DBAPIError) -> str:
+def why(error: DBAPIError) -> str:
     """What the database says of a failure, without the lines that say where in its code."""
     return str(error.orig).partition("\n")[0]
 
@@ -177,6 +177,10 @@ class Database:
         """
         with self._turn(self.by_itself) as connection:
             yield connection
+
+    def writing_one(self) -> AbstractContextManager[Connection]:
+        """The same for a statement on PostgreSQL that must be alone, as all are on SQLite."""
+        return self.writing_once() if self.is_sqlite else self.writing()
 
     @contextmanager
     def _turn(self, engine: Engine) -> Iterator[Connection]:

@@ -15,8 +15,14 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.db import Database, Line, reason
-from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, ValueNotStorable
+from app.db import Database, Line, why
+from app.jobs.errors import (
+    EngineStopped,
+    JobNotFound,
+    TaskLost,
+    TaskTimedOut,
+    ValueNotStorable,
+)
 from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
@@ -65,8 +71,9 @@ class Journal:
     def hand_over(self, writes: TaskWrites) -> None:
         """Add to what a claim has to say.
 
-        Raises TaskLost when the claim is no longer ours, ValueNotStorable when the database has
-        refused what it said before, EngineStopped when nothing is written any more.
+        Raises TaskLost when the claim is no longer ours, TaskTimedOut when it was cut off,
+        ValueNotStorable when the database has refused what it said before, EngineStopped when
+        nothing is written any more.
         """
         with self._changed:
             self._check(writes)
@@ -85,10 +92,26 @@ class Journal:
     def flush(self, claim: TaskWrites) -> None:
         """Return once all that this claim has handed over is durable; raise as hand_over() does."""
         with self._changed:
+            self._demand_not_cut_off(claim)
             self._gathering.end_rest(claim.task_id)
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._is_on_its_way(claim) or self._is_over)
             self._check(claim)
+
+    def cut_off(self, outcome: TaskWrites) -> None:
+        """Take the outcome of a try whose thread goes on; whatever that says from now on is void.
+
+        Waits for nobody. Of a claim that is no longer ours nothing is taken.
+        """
+        with self._changed:
+            if outcome.worker_id == self._worker_id:
+                self._gathering.cut_off(outcome)
+                self._changed.notify_all()
+
+    def forget(self, claim: TaskWrites) -> None:
+        """Say that the thread of a try that was cut off has ended."""
+        with self._changed:
+            self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
         """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
@@ -127,6 +150,7 @@ class Journal:
     def begin_change(self, claim: TaskWrites) -> None:
         """Keep back what a claim has said until it offers a change, or gives it up."""
         with self._changed:
+            self._demand_not_cut_off(claim)
             self._gathering.hold(claim.task_id)
 
     def give_up(self, claim: TaskWrites) -> None:
@@ -142,13 +166,21 @@ class Journal:
         )
         if claim.worker_id != self._worker_id:
             raise TaskLost
+        if not own:
+            self._demand_not_cut_off(claim)
         reason = self._gathering.refusal(claim)
         if reason:
             raise ValueNotStorable(reason)
         if self._is_over:
             raise EngineStopped
 
+    def _demand_not_cut_off(self, claim: TaskWrites) -> None:
+        if self._gathering.is_cut_off(claim):
+            raise TaskTimedOut
+
     def _is_on_its_way(self, claim: TaskWrites) -> bool:
+        if self._gathering.is_cut_off(claim):
+            return False  # what is on its way is not what its thread has said
         if self._writing and claim.task_id in self._writing.writes:
             return True
         return claim.task_id in self._gathering
@@ -272,7 +304,7 @@ class Journal:
             except (Fenced, EngineStopped):
                 raise
             except OperationalError as error:
-                self._tell_trouble(reason(error))
+                self._tell_trouble(why(error))
             except Exception as error:
                 # Whatever it is, without this thread no task would end any more.
                 log.exception("The journal failed; it tries again.")

@@ -13,7 +13,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, Line, reason
+from app.db import Changes, Database, Line, why
+from app.jobs.alarm import Alarm
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -78,6 +79,7 @@ class Scheduler:
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
+        self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._line = Line(database)
@@ -123,16 +125,18 @@ class Scheduler:
         while not self._stop_asked.is_set():
             self._owes_a_look = self._owes_a_look or self._wake.is_set()
             self._wake.clear()
+            nap = self._poll  # what failed is not tried again sooner
             try:
                 self._turn()
                 self.trouble = None
+                nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
-                self.trouble = f"The database cannot be written just now: {reason(error)}."
+                self.trouble = f"The database cannot be written just now: {why(error)}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
                 log.exception("The scheduler failed; it tries again.")
-            self._wake.wait(self._poll)
+            self._wake.wait(nap)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
@@ -167,6 +171,8 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
+        if self._alarm.rings():
+            self._owes_a_look = True
 
     def _renewed(self) -> bool:
         try:
@@ -189,6 +195,7 @@ class Scheduler:
 
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
+            self._alarm.set(connection)
             running = claiming.running_jobs(connection, self._names)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
@@ -292,7 +299,7 @@ class Scheduler:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:
-                log.warning("Claimed tasks cannot be read yet: %s", reason(error))
+                log.warning("Claimed tasks cannot be read yet: %s", why(error))
                 if self._stop_asked.wait(self._poll):
                     return []
             else:

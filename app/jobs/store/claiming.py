@@ -52,15 +52,18 @@ class Candidate:
     #: Whether somebody does its finish step just now, and how many workers have died doing it.
     is_finishing: bool = False
     crashes: int = 0
+    #: How many of those scheduled wait for their next try.
+    waiting: int = 0
 
     @property
     def claimable(self) -> int:
         """Tasks of it that may be claimed now: while a callback runs, what it adds waits."""
         if self.is_cancelling or self.is_finishing:
             return 0
+        ready = self.scheduled - self.waiting
         if self.parallel_limit is None:
-            return self.scheduled
-        return max(0, min(self.scheduled, self.parallel_limit - self.in_progress))
+            return ready
+        return max(0, min(ready, self.parallel_limit - self.in_progress))
 
     @property
     def is_complete(self) -> bool:
@@ -108,6 +111,7 @@ class Claim:
     attempt: int
     crashes: int
     state: str
+    retries: int
 
 
 SLOTS = statement(
@@ -130,15 +134,15 @@ RUNNING = statement(
     """
     SELECT id, handler, scheduled, in_progress, parallel_limit,
            cancel_requested_at IS NOT NULL AS is_cancelling, finisher IS NOT NULL AS is_finishing,
-           finish_crashes
+           finish_crashes, waiting
     FROM job
     WHERE status = 'IN_PROGRESS' AND +handler IN (SELECT value FROM json_each(:handlers))
-      AND (scheduled > 0 OR (in_progress = 0 AND finisher IS NULL)
+      AND (scheduled > waiting OR (scheduled = 0 AND in_progress = 0 AND finisher IS NULL)
            OR cancel_requested_at IS NOT NULL)
     ORDER BY priority, id LIMIT :most
 """,
     columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
-    finish_crashes""",
+    finish_crashes, waiting""",
 )
 
 
@@ -184,8 +188,8 @@ SCHEDULED = statement(
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
         SELECT id FROM task INDEXED BY ix_task_scheduled
-        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
-          AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
+        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
 """,
@@ -196,8 +200,8 @@ SCHEDULED = statement(
     JOIN job ON job.id = CAST(wanted.job_id AS bigint)
     CROSS JOIN LATERAL (
         SELECT id, job_id, idx FROM task
-        WHERE job_id = job.id AND status = 'SCHEDULED' AND crashes < :suspect
-          AND idx < job.end_index
+        WHERE job_id = job.id AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < job.end_index
         ORDER BY idx LIMIT :most) AS task
     ORDER BY task.job_id, task.idx
 """)
@@ -223,6 +227,7 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
 SUSPECT = statement(f"""
     SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job ON job.id = task.job_id
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
+      AND task.run_after IS NULL
       AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND job.handler IN (SELECT value FROM json_each(:handlers))
     ORDER BY task.id LIMIT 1
@@ -270,7 +275,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
     CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN job ON job.id = wanted_task.job_id
-    WHERE +wanted_task.status = 'SCHEDULED'
+    WHERE +wanted_task.status = 'SCHEDULED' AND wanted_task.run_after IS NULL
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND (job.parallel_limit IS NULL
            OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
@@ -323,7 +328,7 @@ POSTGRESQL_CLAIM = (
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
-    AND task.status = 'SCHEDULED'
+    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND (job.parallel_limit IS NULL
          OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
@@ -340,12 +345,12 @@ CLAIM = statement("""
 """)
 CLAIMED = statement(
     """
-    SELECT id, job_id, idx, attempt, crashes, state FROM task
+    SELECT id, job_id, idx, attempt, crashes, state, retries FROM task
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
     ORDER BY job_id, idx
 """,
-    columns="id, job_id, idx, attempt, crashes, state",
+    columns="id, job_id, idx, attempt, crashes, state, retries",
 )
 
 

@@ -35,6 +35,9 @@ class NewJob:
     state: str = "{}"
     started_by: int | None = None
     parallel_limit: int | None = None
+    #: Its own, in place of what its handler declares: retries, and seconds that a try may take.
+    retries: int | None = None
+    timeout: float | None = None
     held: bool = False
     #: Ids of uploads that become the job's, with their names, and the role that may read them.
     uploads: Sequence[tuple[int, str]] = ()
@@ -50,10 +53,10 @@ class NewTask:
 
 
 INSERT_JOB = statement("""
-    INSERT INTO job (name, handler, status, held, parallel_limit, params, state, started_by,
-                     created_at, preparing_until, end_index, total, scheduled, skipped)
-    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :params, :state, :started_by,
-            :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
+    INSERT INTO job (name, handler, status, held, parallel_limit, retries, timeout, params, state,
+                     started_by, created_at, preparing_until, end_index, total, scheduled, skipped)
+    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :retries, :timeout, :params, :state,
+            :started_by, :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
     RETURNING id
 """)
 INSERT_TASKS = statement("""
@@ -161,6 +164,8 @@ def _insert_job(
         "handler": job.handler,
         "held": job.held,
         "parallel_limit": job.parallel_limit,
+        "retries": job.retries,
+        "timeout": job.timeout,
         "params": job.params,
         "state": job.state,
         "started_by": job.started_by,

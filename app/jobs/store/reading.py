@@ -35,6 +35,7 @@ _LIGHT = (
     models.Job.failed,
     models.Job.cancelled,
     models.Job.skipped,
+    models.Job.waiting,
     models.Job.version,
     models.Job.created_at,
     models.Job.started_at,
@@ -47,7 +48,13 @@ _LIGHT = (
     _canceller.id.label("canceller_id"),
     _canceller.email.label("canceller_email"),
 )
-_HEAVY = (models.Job.params, models.Job.state, models.Job.error)
+_HEAVY = (
+    models.Job.params,
+    models.Job.state,
+    models.Job.error,
+    models.Job.retries,
+    models.Job.timeout,
+)
 
 
 def _jobs(*more: Any) -> Select[*tuple[Any, ...]]:
@@ -171,22 +178,27 @@ def served_handlers(connection: Connection) -> frozenset[str]:
 
 FACTS = statement(
     """
-    SELECT id, name, handler, started_by, params FROM job
+    SELECT id, name, handler, started_by, params, retries, timeout FROM job
     WHERE id IN (SELECT value FROM json_each(:ids))
 """,
-    columns="id, name, handler, started_by, params",
+    columns="id, name, handler, started_by, params, retries, timeout",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What of a job does not change while it runs; params are JSON."""
+    """What of a job does not change while it runs; params are JSON.
+
+    `retries` and `timeout` are its own; None: its handler's.
+    """
 
     id: int
     name: str
     handler: str
     started_by: int | None
     params: str
+    retries: int | None = None
+    timeout: float | None = None
 
 
 def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, made_with_tables, reason, stamp
+from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp, why
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
@@ -46,6 +47,10 @@ class TaskWrites:
     finished_at: str | None = None
     #: Whether its job may end with it: there is nothing to call then.
     may_end_job: bool = False
+    #: How the attempt ended, where that is not the status of its task.
+    attempt_status: str | None = None
+    #: Of a failure that is not the last word: when the task is to be tried again.
+    run_after: str | None = None
     logs: list[tuple[str, str, str]] = field(default_factory=list)  # at, level, message
 
     def blank(self) -> TaskWrites:
@@ -65,11 +70,13 @@ class TaskWrites:
             self.started_at = later.started_at
             self.finished_at = later.finished_at
             self.may_end_job = later.may_end_job
+            self.attempt_status = later.attempt_status
+            self.run_after = later.run_after
 
     def fail_unstorable(self, reason: str) -> None:
         """Turn into the failure of the task, for a row that the database refuses."""
-        self.status = "FAILED"
-        self.state = self.result = self.traceback = None
+        self.status = TaskStatus.FAILED
+        self.state = self.result = self.traceback = self.attempt_status = self.run_after = None
         self.error = f"What this task wanted to store was refused: {reason}"
         self.finished_at = moment()
         self.logs = []
@@ -97,7 +104,7 @@ class TaskWrites:
         return [
             self.task_id,
             self.attempt,
-            self.status,
+            self.attempt_status or self.status,
             self.started_at,
             self.finished_at,
             self.error,
@@ -115,8 +122,8 @@ class JobState:
 
 
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS logs, NULL AS job_states,
-  NULL AS ending"""
+  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
+  NULL AS job_states, NULL AS ending"""
 GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -166,6 +173,15 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
   JOIN task ON task.id = json_extract(bad.value, '$[0]')
     AND task.attempt = json_extract(bad.value, '$[1]') AND task.worker_id = NEW.worker_id;
 
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = json_extract(again.value, '$[2]'), retries = retries + 1,
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  FROM json_each(NEW.retries) AS again
+  WHERE task.id = json_extract(again.value, '$[0]')
+    AND +task.attempt = json_extract(again.value, '$[1]')
+    AND +task.worker_id = NEW.worker_id AND +task.status = 'FAILED'
+    AND (SELECT cancel_requested_at FROM job WHERE id = task.job_id) IS NULL;
+
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT json_extract(line.value, '$[0]'), json_extract(line.value, '$[1]'),
          json_extract(line.value, '$[2]'), json_extract(line.value, '$[3]'),
@@ -186,7 +202,7 @@ made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
   NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
-  NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
+  NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stored int;
 BEGIN
@@ -223,6 +239,14 @@ BEGIN
   JOIN task ON task.id = (bad.value ->> 0)::int
     AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
 
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
+                  version = job.version + 1
+  FROM json_array_elements(NEW.retries) AS again, job
+  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
+    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+    AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
+
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
@@ -245,8 +269,8 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
 made_with_tables("postgresql", *POSTGRESQL_GROUP)
 
 WRITE_GROUP = statement("""
-    INSERT INTO journal_group (worker_id, at, tasks, attempts, logs, job_states, ending)
-    VALUES (:worker_id, :at, :tasks, :attempts, :logs, :job_states, :ending)
+    INSERT INTO journal_group (worker_id, at, tasks, attempts, retries, logs, job_states, ending)
+    VALUES (:worker_id, :at, :tasks, :attempts, :retries, :logs, :job_states, :ending)
 """)
 
 
@@ -264,6 +288,9 @@ def write_group(
         "at": stamp(),
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),
+        "retries": _dump(
+            [[each.task_id, each.attempt, each.run_after] for each in said if each.run_after]
+        ),
         "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
         "ending": json.dumps(list({each.job_id for each in said if each.may_end_job})),
@@ -290,7 +317,7 @@ def refusal(
     except OperationalError:
         raise
     except DBAPIError as error:
-        return reason(error)
+        return why(error)
     return None
 
 
@@ -348,6 +375,6 @@ def rename(connection: Connection, job_id: int, name: str) -> None:
     connection.execute(RENAME, {"job_id": job_id, "name": name})
 
 
-def moment() -> str:
-    """The time of a write, as it is stored."""
-    return stamp()
+def moment(later: float = 0.0) -> str:
+    """The time of a write, or so many seconds later, as it is stored."""
+    return iso(now() + timedelta(seconds=later)) if later else stamp()

@@ -64,7 +64,7 @@ KEEP_ATTEMPTS = statement("""
 """)
 SCHEDULE = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
-                    error = NULL, result = NULL, crashes = 0,
+                    error = NULL, result = NULL, crashes = 0, retries = 0,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +status IN ('DONE', 'FAILED', 'CANCELLED', 'SKIPPED')
