@@ -372,8 +372,8 @@ class Journal:
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
         reasons = self._refused_tasks(group, list(group.writes)) or self._refused_states(group)
-        for task_id, why in reasons.items():
-            log.error("What task %s has to say cannot be stored: %s", task_id, why)
+        for task_id, refusal in reasons.items():
+            log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()
