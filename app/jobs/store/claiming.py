@@ -158,7 +158,8 @@ QUEUED = statement(
     FROM json_each(:handlers) AS wanted CROSS JOIN job
     WHERE job.id IN (
         SELECT id FROM job
-        WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
+        WHERE handler = wanted.value AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
@@ -169,8 +170,9 @@ QUEUED = statement(
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
     CROSS JOIN LATERAL (
         SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
-        WHERE handler = wanted.handler AND status = 'QUEUED' AND NOT held
-          AND preparing_until IS NULL AND retrying IS NULL AND cancel_requested_at IS NULL
+        WHERE handler = wanted.handler AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL
+          AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most) AS job
     ORDER BY job.priority, job.id LIMIT :most
 """)
