@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
     Connection,
     DateTime,
     Dialect,
     Engine,
+    Integer,
     MetaData,
     String,
     create_engine,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
@@ -62,6 +64,10 @@ def made_with_tables(dialect: str, *statements: str) -> None:
     for statement in statements:
         made: DDL = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
         event.listen(Base.metadata, "after_create", made.execute_if(dialect=dialect))
+
+
+#: What tells rows apart has 64 bits, as any whole number has on SQLite.
+Id = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
 
 
 class Moment(TypeDecorator[datetime]):

@@ -185,6 +185,7 @@ def test_10_the_error_of_a_task_stays_out_of_the_state_of_its_job(engines: Engin
     assert engine.task(job_id, 0).error == "ZeroDivisionError: division by zero"
 
 
+@pytest.mark.about_sqlite("the backup of PostgreSQL is its own affair")
 def test_11_a_backup_of_the_database_has_the_tasks_too(engines: Engines, tmp_path: Path) -> None:
     engine = engines(WORK)
     done(engine, engine.start_new_job("x", None, blank(25), "work"))
