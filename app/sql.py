@@ -31,8 +31,9 @@ _REWORDED: Final = tuple(
         # Whether two may both be NULL and count as the same.
         (r" IS (:\w+)", r" IS NOT DISTINCT FROM \1"),
         # What keeps SQLite away from an index, or leads it to one: PostgreSQL finds its way.
-        (r"(?<=[\s(])\+(?=[a-z])", ""),
+        (r"(?<![^\s(])\+(?=[a-z])", ""),
         (r" INDEXED BY \w+", ""),
+        (r"\bCROSS JOIN (\w+) ON\b", r"JOIN \1 ON"),
         (rf"(?<!:):({'|'.join(TIMES)})\b", r"CAST(:\1 AS timestamptz)"),
     )
 )

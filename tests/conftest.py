@@ -22,6 +22,8 @@ from tests import postgresql as postgresql_server
 from tests.command import Run, command
 from tests.visitor import PASSWORD, Visitor
 
+DATABASES = ("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
@@ -53,23 +55,45 @@ def _templates_translated_once() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--on", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.addoption("--on", choices=DATABASES, help="run all tests on this database")
     parser.addoption("--seed", type=int, help="the random moments and schedules of a failure")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked as conformance on every database, unless one was asked for."""
+    kinds = _databases_of(metafunc.definition)
+    if "on" in metafunc.fixturenames and kinds and not metafunc.config.getoption("--on"):
+        metafunc.parametrize("on", kinds, indirect=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is only for another database than the one of this run."""
-    on, own = config.getoption("--on"), [item.get_closest_marker("on") for item in items]
-    others = [item for item, mark in zip(items, own, strict=True) if mark and on not in mark.args]
+    """Leave out what is about one database where another one was asked for."""
+    on = config.getoption("--on")
+    others = [item for item in items if on and on not in (_databases_of(item) or DATABASES)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
 
 
+def _databases_of(item: pytest.Item) -> tuple[str, ...]:
+    """The databases that a test names; none: it runs on SQLite, or on what is asked for."""
+    for name in DATABASES:
+        if item.get_closest_marker(f"about_{name}"):
+            return (name,)
+    return DATABASES if item.get_closest_marker("conformance") else ()
+
+
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+def on(request: pytest.FixtureRequest) -> str:
+    """The kind of database that a test runs on."""
+    asked: str | None = request.config.getoption("--on")
+    return getattr(request, "param", asked or "sqlite")
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> Iterator[Settings]:
     """Settings of a server that has nothing but an empty folder."""
     settings = Settings(data_dir=tmp_path, secret_key="for tests only", rate_limit=False)
-    if request.config.getoption("--on") == "sqlite":
+    if on == "sqlite":
         yield settings
         return
     server: postgresql_server.Server = request.getfixturevalue("postgresql")

@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Add columns and indexes; make the views and triggers that SQLite has had since 0002."""
     _retries()
     _due_times()
+    _ids_of_64_bits()
     is_sqlite = op.get_context().dialect.name == "sqlite"
     for statement in SQLITE if is_sqlite else POSTGRESQL:
         op.get_bind().exec_driver_sql(statement)
@@ -52,6 +53,32 @@ def _due_times() -> None:
     _index_where("ix_job_rescheduled", "job", [repeats, "id"], f"{repeats} IS NOT NULL")
 
 
+def _ids_of_64_bits() -> None:
+    """SQLite's are."""
+    connection = op.get_bind()
+    if connection.dialect.name == "sqlite":
+        return
+    # PostgreSQL would write the conditions of these two in other words than before.
+    op.drop_index("ix_job_active", "job")
+    op.drop_index("ix_job_cancelling", "job")
+    for table in sa.inspect(connection).get_table_names():
+        for column in sa.inspect(connection).get_columns(table):
+            if column["name"] in IDS:
+                op.alter_column(table, column["name"], type_=sa.BigInteger())
+            if "nextval" in str(column["default"]):
+                connection.exec_driver_sql(f"ALTER SEQUENCE {table}_id_seq AS bigint")
+    active = "status IN ('QUEUED', 'IN_PROGRESS')"
+    _index_where("ix_job_active", "job", ["started_by", "id"], active)
+    cancelling = f"cancel_requested_at IS NOT NULL AND {active}"
+    _index_where("ix_job_cancelling", "job", ["id"], cancelling)
+
+
+IDS = {
+    *("id", "job_id", "task_id", "user_id", "worker_id", "finisher", "rescheduled_from_job"),
+    *("started_by", "cancel_requested_by", "uploaded_by", "idx"),
+}
+
+
 def _count(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
 
@@ -63,9 +90,6 @@ def _index_where(name: str, table: str, columns: list[str], condition: str) -> N
 
 SQLITE = (
     "DROP TRIGGER task_counted",
-    "DROP TRIGGER claim_made",
-    "DROP TRIGGER journal_group_written",
-    "DROP VIEW journal_group",
     """CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
 WHEN OLD.status <> NEW.status
   AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
@@ -86,6 +110,7 @@ WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
     waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
   WHERE id = NEW.job_id;
 END""",
+    "DROP TRIGGER claim_made",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -136,6 +161,7 @@ END""",
     GROUP BY task.job_id
   ) AS taken WHERE job.id = taken.job_id;
 END""",
+    "DROP VIEW journal_group",
     """CREATE VIEW journal_group AS SELECT
   NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
   NULL AS job_states, NULL AS ending""",
@@ -216,6 +242,7 @@ END""",
 END""",
 )
 
+
 POSTGRESQL = (
     """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
@@ -274,7 +301,7 @@ FOR EACH ROW WHEN (
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
@@ -285,13 +312,13 @@ EXECUTE FUNCTION job_told()""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
+    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
@@ -299,27 +326,27 @@ EXECUTE FUNCTION job_told()""",
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
+  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
     AND (handler.concurrency_limit IS NULL
-         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+         OR handler.running + (wanted.value ->> 1)::bigint <= handler.concurrency_limit);
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job
-  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
     AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND (job.parallel_limit IS NULL
-         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+         OR job.in_progress + (wanted.value ->> 1)::bigint <= job.parallel_limit);
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
 FOR EACH ROW EXECUTE FUNCTION claim_made()""",
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
   NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stored int;
@@ -332,7 +359,7 @@ BEGIN
   UPDATE job SET state = newer.value ->> 2,
                  state_version = state_version + 1, version = version + 1
   FROM json_array_elements(NEW.job_states) AS newer
-  WHERE job.id = (newer.value ->> 0)::int AND job.state_version = (newer.value ->> 1)::int;
+  WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
   GET DIAGNOSTICS stored = ROW_COUNT;
   IF stored < json_array_length(NEW.job_states) THEN
     RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
@@ -346,7 +373,7 @@ BEGIN
                   finished_at = (said.value ->> 7)::timestamptz,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS said, job
-  WHERE task.id = (said.value ->> 0)::int AND task.attempt = (said.value ->> 1)::int
+  WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
     AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
 
   INSERT INTO attempt
@@ -354,31 +381,32 @@ BEGIN
   SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
          (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
   FROM json_array_elements(NEW.attempts) AS bad
-  JOIN task ON task.id = (bad.value ->> 0)::int
-    AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
+  JOIN task ON task.id = (bad.value ->> 0)::bigint
+    AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
 
   UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                   run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                   version = job.version + 1
   FROM json_array_elements(NEW.retries) AS again, job
-  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
+  WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
     AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
     AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
 
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
-  SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
+  SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
-  FROM json_array_elements(NEW.logs) AS line
-  JOIN task ON task.id = (line.value ->> 1)::int;
+  FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+  JOIN task ON task.id = (line.value ->> 1)::bigint
+  ORDER BY line.place;
 
   UPDATE job SET version = version + 1
-  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
 
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
+    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
   RETURN NEW;
 END $$""",

@@ -18,6 +18,8 @@ from tests.faults.witness import heard, write
 from tests.jobs.looking import sql
 from tests.jobs.test_lost_workers import living
 
+pytestmark = pytest.mark.conformance
+
 TASKS = 60
 
 

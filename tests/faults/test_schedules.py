@@ -9,6 +9,8 @@ import pytest
 from app.jobs import Engine
 from tests.faults.schedule import Stage, made_from
 
+pytestmark = pytest.mark.conformance
+
 
 def test_a_short_random_schedule(folder: Path, looking: Engine, seed: int) -> None:
     Stage(folder, looking).perform(made_from(seed, acts=25))

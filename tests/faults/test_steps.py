@@ -14,6 +14,8 @@ from tests.faults.life import Fate, Life
 from tests.faults.steps import ASKED, RUNNING, TIDYING
 from tests.jobs.looking import blank
 
+pytestmark = pytest.mark.conformance
+
 TASKS = 12
 
 

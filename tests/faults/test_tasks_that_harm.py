@@ -6,6 +6,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from app.jobs import Engine, JobStatus
 from app.jobs.store.keeping import REPEATED
 from tests.eventually import eventually
@@ -14,6 +16,8 @@ from tests.faults.errand import Errand
 from tests.faults.life import Life
 from tests.faults.witness import heard
 from tests.jobs.looking import sql
+
+pytestmark = pytest.mark.conformance
 
 
 def test_a_task_that_kills_its_process_is_given_up_and_those_beside_it_are_done(

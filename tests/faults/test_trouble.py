@@ -22,6 +22,8 @@ from tests.jobs.locking import locked
 from tests.jobs.looking import sql
 from tests.jobs.test_lost_workers import living
 
+pytestmark = pytest.mark.conformance
+
 TASKS = 200
 HOUR = 3_600
 
@@ -60,7 +62,7 @@ def tiny(migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         engine.database.dispose()
 
 
-@pytest.mark.on("sqlite")
+@pytest.mark.about_sqlite("its file is on the disk that is full")
 def test_a_full_disk_holds_work_up_until_there_is_room_again(tiny: Engine, tmp_path: Path) -> None:
     disk = tiny.settings.data_dir
     Life(disk)
@@ -101,7 +103,7 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_task(
     all_ends_well(looking, folder, job_id)
 
 
-@pytest.mark.on("postgresql")
+@pytest.mark.about_postgresql("only there a process may be on another host")
 def test_a_wrong_clock_takes_nobody_for_dead_who_shares_a_database(
     folder: Path, looking: Engine
 ) -> None:
@@ -116,7 +118,7 @@ def test_a_wrong_clock_takes_nobody_for_dead_who_shares_a_database(
     all_ends_well(looking, folder, job_id)
 
 
-@pytest.mark.on("postgresql")
+@pytest.mark.about_postgresql("only there is a connection to be cut")
 def test_a_connection_that_is_cut_costs_no_task(folder: Path, looking: Engine) -> None:
     Life(folder)
     Life(folder)

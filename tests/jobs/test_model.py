@@ -36,6 +36,8 @@ from tests.jobs.compared import Compared, Held
 from tests.jobs.looking import sql
 from tests.jobs.model import CHUNK, LIMITS, ModelJob, Wanted
 
+pytestmark = pytest.mark.conformance
+
 some = st.integers(0, 10**6)
 #: The status of a task that has ended, whether it is to be tried again, whether its job may end.
 Outcome = tuple[str, bool, bool]

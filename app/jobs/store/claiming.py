@@ -296,7 +296,7 @@ made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
 POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
     f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   PERFORM {POSTGRESQL_TURN};
@@ -306,12 +306,12 @@ POSTGRESQL_CLAIM = (
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
     AND {reworded(IS_COMPLETE)};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
@@ -319,21 +319,21 @@ POSTGRESQL_CLAIM = (
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
+  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
     AND (handler.concurrency_limit IS NULL
-         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+         OR handler.running + (wanted.value ->> 1)::bigint <= handler.concurrency_limit);
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job
-  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
     AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND (job.parallel_limit IS NULL
-         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+         OR job.in_progress + (wanted.value ->> 1)::bigint <= job.parallel_limit);
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
