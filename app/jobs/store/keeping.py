@@ -13,9 +13,15 @@ from app.db import Database, iso, now
 from app.jobs.store.claiming import SUSPECT_CRASHES
 from app.sql import statement
 
+# Leases are told by one clock: the host's on SQLite, where all are on one host; on PostgreSQL,
+# whose workers may be on hosts with clocks of their own, the database's.
 REGISTER = statement("""
     INSERT INTO worker (host, pid, mark, handlers, alive, started_at, expires_at)
     VALUES (:host, :pid, :mark, :handlers, true, :now, :expires_at) RETURNING id
+""").on_postgresql("""
+    INSERT INTO worker (host, pid, mark, handlers, alive, started_at, expires_at)
+    VALUES (:host, :pid, :mark, :handlers, true, clock_timestamp(),
+            clock_timestamp() + make_interval(secs => :lease)) RETURNING id
 """)
 DECLARE_HANDLER = statement("""
     INSERT INTO handler (name, concurrency_limit, roles) VALUES (:name, :limit, :roles)
@@ -75,6 +81,7 @@ def register(connection: Connection, worker: NewWorker) -> int:
             "handlers": json.dumps(sorted(worker.handlers)),
             "now": iso(moment),
             "expires_at": iso(moment + timedelta(seconds=worker.lease)),
+            "lease": worker.lease,
         },
     ).scalar_one()
     return worker_id
@@ -104,19 +111,25 @@ def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
     return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
 
 
-RENEW = statement("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
+RENEW = statement("""
+    UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive
+""").on_postgresql("""
+    UPDATE worker SET expires_at = clock_timestamp() + make_interval(secs => :lease)
+    WHERE id = :worker_id AND alive
+""")
 
 
 def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     """Renew a worker's lease; False: it was taken for dead meanwhile."""
     expires_at = iso(now() + timedelta(seconds=lease))
-    return bool(
-        connection.execute(RENEW, {"worker_id": worker_id, "expires_at": expires_at}).rowcount
-    )
+    values = {"worker_id": worker_id, "expires_at": expires_at, "lease": lease}
+    return bool(connection.execute(RENEW, values).rowcount)
 
 
 LIVING = statement("""
     SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but
+""").on_postgresql("""
+    SELECT id, host, mark, expires_at < clock_timestamp() FROM worker WHERE alive AND id <> :but
 """)
 
 
