@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Id, Moment, made_with_tables
+from app.db import BY_KEYS, Base, Id, Moment, made_with_tables
 from app.jobs.states import JobStatus, TaskStatus
 from app.users.permissions import Role
 
@@ -319,7 +319,8 @@ _ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskSt
 # A whole statement's changes are counted at once there: a trigger for each row takes longer than
 # the change itself. What makes work for some worker wakes those that listen.
 POSTGRESQL_COUNTING = (
-    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
     {_ALL_BY_DIFFERENCES},
     waiting = job.waiting + coalesce(moved.waiting, 0)

@@ -244,7 +244,9 @@ END""",
 
 
 POSTGRESQL = (
-    """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
     scheduled = job.scheduled + coalesce(moved.scheduled, 0),
     in_progress = job.in_progress + coalesce(moved.in_progress, 0),
@@ -303,7 +305,9 @@ EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT
   NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
-    """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
@@ -313,7 +317,7 @@ EXECUTE FUNCTION job_told()""",
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
-    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
@@ -321,13 +325,13 @@ EXECUTE FUNCTION job_told()""",
   WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
-         OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+         OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
              AND cancel_requested_at IS NULL));
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
   WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
-    AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+    AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
     AND (handler.concurrency_limit IS NULL
          OR handler.running + (wanted.value ->> 1)::bigint <= handler.concurrency_limit);
@@ -337,8 +341,8 @@ EXECUTE FUNCTION job_told()""",
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job
   WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
-    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
-    AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+    AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+    AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND (job.parallel_limit IS NULL
          OR job.in_progress + (wanted.value ->> 1)::bigint <= job.parallel_limit);
   RETURN NEW;
@@ -348,7 +352,9 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
     """CREATE VIEW journal_group AS SELECT
   NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
   NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
-    """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE stored int;
 BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
@@ -374,7 +380,8 @@ BEGIN
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS said, job
   WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
+    AND job.id = task.job_id;
 
   INSERT INTO attempt
     (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
@@ -389,7 +396,7 @@ BEGIN
                   version = job.version + 1
   FROM json_array_elements(NEW.retries) AS again, job
   WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
     AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
 
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
@@ -406,7 +413,7 @@ BEGIN
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
-    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
   RETURN NEW;
 END $$""",

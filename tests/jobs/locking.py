@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.db import Database
+from app.db import POSTGRESQL_TURN, Database
 from tests.jobs.looking import sql
-
-TABLES = "handler, worker, job, task"
-
 
 @contextmanager
 def locked(database: Database) -> Iterator[None]:
     """Keep others from writing, as a backup or an impolite script would."""
     other = Database(str(database.url))
     try:
-        with other.writing() as connection:
-            if not other.is_sqlite:
-                connection.exec_driver_sql(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE")
+        with other.engine.begin() as connection:
+            if not database.is_sqlite:
+                connection.exec_driver_sql(LOCK)
             yield
     finally:
         other.dispose()
+
+
+LOCK = f"""
+    SET LOCAL lock_timeout = '20s';
+    SELECT {POSTGRESQL_TURN};
+    LOCK TABLE handler, worker, job, task IN EXCLUSIVE MODE;
+"""
 
 
 def refuse(database: Database, when: str, table: str = "task", on: str = "UPDATE") -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
+from app.db import BY_KEYS, POSTGRESQL_TURN, iso, made_with_tables, now
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.sql import reworded, rows, statement
 
@@ -298,7 +298,8 @@ POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
   NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
-    f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$ BEGIN
   PERFORM {POSTGRESQL_TURN};
   IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
@@ -314,13 +315,13 @@ POSTGRESQL_CLAIM = (
   WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
-         OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+         OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
              AND cancel_requested_at IS NULL));
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
   WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
-    AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+    AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
     AND (handler.concurrency_limit IS NULL
          OR handler.running + (wanted.value ->> 1)::bigint <= handler.concurrency_limit);
@@ -330,8 +331,8 @@ POSTGRESQL_CLAIM = (
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job
   WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
-    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
-    AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+    AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+    AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND (job.parallel_limit IS NULL
          OR job.in_progress + (wanted.value ->> 1)::bigint <= job.parallel_limit);
   RETURN NEW;

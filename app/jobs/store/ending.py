@@ -6,11 +6,12 @@ runs is asked to stop, and only when nothing of it runs any more the job is CANC
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection
 
 from app.db import iso, now
 from app.jobs.store.rescheduling import Reschedule, follow
@@ -176,9 +177,9 @@ LEFT_BEHIND = statement("""
     WHERE adding_until IS NOT NULL AND adding_until < :now
     UNION ALL SELECT 'finish', id, finish_crashes FROM job INDEXED BY ix_job_finishing
     WHERE finish_step = 'after' AND finisher IS NULL
-      AND handler IN :handlers
+      AND handler IN (SELECT value FROM json_each(:handlers))
     LIMIT 100
-""").bindparams(bindparam("handlers", expanding=True))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +196,5 @@ def left_behind(connection: Connection, handlers: Iterable[str]) -> list[LeftBeh
 
     Of finish steps, only those that a worker with these handlers can do.
     """
-    values = {"now": iso(now()), "handlers": list(handlers)}
+    values = {"now": iso(now()), "handlers": json.dumps(list(handlers))}
     return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, values)]

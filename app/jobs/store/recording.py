@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp, why
+from app.db import BY_KEYS, POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp, why
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
@@ -203,7 +203,8 @@ POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
   NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
   NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
-    f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$
 DECLARE stored int;
 BEGIN
   PERFORM {POSTGRESQL_TURN};
@@ -229,7 +230,8 @@ BEGIN
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS said, job
   WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
+    AND job.id = task.job_id;
 
   INSERT INTO attempt
     (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
@@ -244,7 +246,7 @@ BEGIN
                   version = job.version + 1
   FROM json_array_elements(NEW.retries) AS again, job
   WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
     AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
 
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
