@@ -14,6 +14,15 @@ from app.jobs import Engine
 from tests.faults import audit, life
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Leave PostgreSQL to the long run, in tests that do not name it themselves."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    named = marks & {"conformance", "about_sqlite", "about_postgresql"}
+    if "on" in metafunc.fixturenames and not named and not metafunc.config.getoption("--on"):
+        there = pytest.param("postgresql", marks=pytest.mark.long)
+        metafunc.parametrize("on", ["sqlite", there], indirect=True)
+
+
 @pytest.fixture
 def folder(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch

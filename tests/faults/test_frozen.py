@@ -79,7 +79,7 @@ FENCE = {
         r"NOT EXISTS \(SELECT 1 FROM worker WHERE id = NEW\.worker_id AND alive\)",
         r"(?<=AND )\+?task\.worker_id = NEW\.worker_id",
         r"(?<=AND )\+?task\.attempt = (json_extract\(.*?\)|\(\w+\.value ->> 1\)::\w+)",
-        r"(?<=AND )\+?task\.status = 'IN_PROGRESS'",
+        r"(?<=AND )\+?task\.status[^=]* = 'IN_PROGRESS'",
     ),
 }
 

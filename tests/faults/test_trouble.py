@@ -77,6 +77,7 @@ def test_a_full_disk_holds_work_up_until_there_is_room_again(tiny: Engine, tmp_p
 
 
 @pytest.mark.long
+@pytest.mark.about_sqlite("PostgreSQL ends a transaction that rests for ten seconds")
 def test_a_lock_of_twenty_seconds_holds_work_up_until_it_is_gone(
     folder: Path, looking: Engine
 ) -> None:
