@@ -13,7 +13,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database
+from app.db import Changes, Database, Line
+from app.jobs.alarm import Alarm
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -78,8 +79,10 @@ class Scheduler:
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
+        self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
+        self._line = Line(database)
         self._owes_a_look = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
@@ -104,7 +107,7 @@ class Scheduler:
     def hint(self, _job_ids: Collection[int] = ()) -> None:
         """Say that there may be something to do."""
         # What this thread itself announces, it knows.
-        if threading.current_thread() is not self._thread:
+        if not self._wake.is_set() and threading.current_thread() is not self._thread:
             self._wake.set()
 
     def fenced(self, worker_id: int) -> None:
@@ -122,19 +125,22 @@ class Scheduler:
         while not self._stop_asked.is_set():
             self._owes_a_look = self._owes_a_look or self._wake.is_set()
             self._wake.clear()
+            nap = self._poll  # what failed is not tried again sooner
             try:
                 self._turn()
                 self.trouble = None
+                nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
                 log.exception("The scheduler failed; it tries again.")
-            self._wake.wait(self._poll)
+            self._wake.wait(nap)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
+        self._line.close()
 
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
@@ -165,6 +171,8 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
+        if self._alarm.rings():
+            self._owes_a_look = True
 
     def _renewed(self) -> bool:
         try:
@@ -181,13 +189,13 @@ class Scheduler:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        load = self._pool.load
-        if self._pool.waiting > (target - self._pool.threads) // 2:
-            return 0
-        return max(0, target - load)
+        half = (target - self._pool.threads) // 2
+        self._pool.low = max(half, self._pool.threads - 1)
+        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
 
     def _plan(self, room: int) -> Order:
-        with self._database.reading() as connection:
+        with self._line.reading() as connection:
+            self._alarm.set(connection)
             running = claiming.running_jobs(connection, self._names)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
@@ -269,7 +277,7 @@ class Scheduler:
     def _carry_out(self, order: Order) -> None:
         worker_id = self._worker.id
         try:
-            with self._database.writing_once() as connection:
+            with self._line.writing_once() as connection:
                 claiming.claim(connection, worker_id, order)
         except IntegrityError as error:
             if "fenced" not in str(error.orig):
@@ -287,7 +295,7 @@ class Scheduler:
         """Read what was claimed, whatever it takes: nobody else would run it."""
         while True:
             try:
-                with self._database.reading() as connection:
+                with self._line.reading() as connection:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:
