@@ -6,6 +6,7 @@ from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
+from app.jobs.store.keeping import declared_roles
 from app.jobs.store.listing import JobFilter
 from app.jobs.uploads import UploadedFile
 from app.jobs.views import Attempt, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
@@ -33,5 +34,6 @@ __all__ = [
     "TaskStatus",
     "TaskTimedOut",
     "UploadedFile",
+    "declared_roles",
     "task_handler",
 ]
