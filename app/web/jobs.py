@@ -99,7 +99,7 @@ def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
         form = form_for(handler.params)
         form.refuse(error.fields)
         first, *others = form.complaints
-        return pages.Preview(error=f"{first} (and {len(others)} more)" if others else first)
+        return pages.Preview(error=f"{first} And {len(others)} more." if others else first)
     except JobsError as error:
         return pages.Preview(error=str(error))
     return pages.Preview(count=found.count, capped=found.capped)

@@ -236,7 +236,7 @@ def test_a_preview_of_an_endless_look_stops(
     ("form", "said"),
     [
         ({"handler": "everything", "text": ""}, "Text: Fill this in."),
-        ({"handler": "everything", "text": "x", "count": "0", "ratio": "2"}, "(and 2 more)"),
+        ({"handler": "everything", "text": "x", "count": "0", "ratio": "2"}, "And 2 more."),
         (
             {"handler": "everything", "text": "xy", "size": "large"},
             "Large ones need your agreement",
