@@ -56,6 +56,35 @@ def test_what_a_person_does_survives_the_updates(page: Page, server: Server, gat
     assert page.evaluate("String(getSelection())") == "Kept"
 
 
+BURST = """async (id) => {
+  const { receive } = await import("/static/js/live.js");
+  const topic = document.getElementById("job-popup").dataset.live;
+  const part = document.getElementById(id);
+  const list = document.querySelector("[id$=task-rows]");
+  const seen = [];
+  new MutationObserver(() => seen.push(part.textContent)).observe(part, { childList: true });
+  for (let n = 1; n <= 30; n++) {
+    receive({ topic, html: { [id]: `<section id="${id}">${n}</section>` } });
+  }
+  for (const row of ["first", "second"]) {
+    const html = { [row]: `<li id="${row}">${row}</li>` };
+    receive({ topic, lists: { [list.id]: { order: ["first", "second"], html } } });
+  }
+  await new Promise((done) => setTimeout(() => setTimeout(done)));
+  return [...seen, ...[...list.children].map((row) => row.textContent)];
+}"""
+
+
+def test_what_comes_faster_than_it_is_shown_is_shown_once_and_whole(
+    page: Page, server: Server
+) -> None:
+    page.goto(f"/jobs/{start(server, 'swift', 'Told at once')}")
+    expect_status(popup(page), "DONE")
+    expect_live(page)
+    job_id = popup(page).get_attribute("data-job-id")
+    assert page.evaluate(BURST, f"job-{job_id}-component") == ["30", "first", "second"]
+
+
 def test_what_is_typed_survives_the_updates(page: Page, server: Server, gate: Gate) -> None:
     page.goto("/jobs")
     expect_live(page)
