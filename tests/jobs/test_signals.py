@@ -139,12 +139,9 @@ def die_with_its_task(database: Database) -> None:
     with database.writing() as connection:
         worker = keeping.NewWorker(host="far", pid=1, mark="m", handlers=["work"], lease=-1)
         worker_id = keeping.register(connection, worker)
-        connection.exec_driver_sql(
-            "UPDATE job SET status = 'IN_PROGRESS', scheduled = 0, in_progress = 1"
-        )
-        connection.exec_driver_sql(
-            f"UPDATE task SET status = 'IN_PROGRESS', attempt = 1, worker_id = {worker_id}"
-        )
+        job_id, task_id = connection.exec_driver_sql("SELECT job_id, id FROM task").one()
+        order = Order(start=[(job_id, 1)], tasks=[(task_id, 1)])
+        claiming.claim(connection, worker_id, order)
 
 
 def test_only_what_happens_here_is_told(engines: Engines, notes: Notes) -> None:
