@@ -12,7 +12,8 @@ from blinker import NamedSignal
 
 from app.db import Database
 from app.jobs import Handler, JobRow, JobStatus, Task, signals
-from app.jobs.store import keeping, reading
+from app.jobs.store import claiming, keeping, reading
+from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import FREE, Hooked, nothing
