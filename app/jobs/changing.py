@@ -105,7 +105,7 @@ class Changing:
             if not removing.doom_ended(connection, job_id):
                 reading.job(connection, job_id)
                 raise JobNotEnded(job_id, "deleted")
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         housekeeping.work_off(lambda: housekeeping.remove_some(self.database, job_id))
         self.shelf.remove_of(job_id)
 
@@ -126,7 +126,7 @@ class Changing:
         with self.database.writing() as connection:
             reading.job(connection, job_id)
             recording.rename(connection, job_id, name)
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         return self._job(job_id)
 
     def set_priority(self, job_id: int, priority: int) -> JobDetail:
@@ -227,7 +227,7 @@ class Changing:
             with self.database.writing_once() as connection:
                 stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
             if stored:
-                self.bus.announce([job_id])
+                self.bus.note([job_id])
                 return newer
 
     def _job_state(self, job_id: int) -> JobState:

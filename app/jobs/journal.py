@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.db import Database, Line
+from app.db import Database, Line, why
 from app.jobs import signals
 from app.jobs.errors import (
     EngineStopped,
@@ -308,7 +308,7 @@ class Journal:
             except (Fenced, EngineStopped):
                 raise
             except OperationalError as error:
-                self._tell_trouble(error.orig)
+                self._tell_trouble(why(error))
             except Exception as error:
                 # Whatever it is, without this thread no task would end any more.
                 log.exception("The journal failed; it tries again.")
@@ -376,8 +376,8 @@ class Journal:
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
         reasons = refused(self._database, group)
-        for task_id, reason in reasons.items():
-            log.error("What task %s has to say cannot be stored: %s", task_id, reason)
+        for task_id, refusal in reasons.items():
+            log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()
