@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.jobs import Handler, JobStatus, Task, TaskStatus
@@ -116,7 +117,7 @@ def test_what_the_database_refuses_is_not_tried_again(
     def refuse(connection: Any, worker_id: int, writes: Any, job_states: Any) -> None:
         said = list(writes)
         if any(each.state for each in said):
-            raise recording.DBAPIError("", {}, Exception("no such thing here"))
+            raise DBAPIError("", {}, Exception("no such thing here"))
         write(connection, worker_id, said, job_states)
 
     monkeypatch.setattr(recording, "write_group", refuse)
