@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import sys
@@ -11,14 +10,13 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from weakref import WeakValueDictionary
 
 from app.jobs.context import Add, Call, Task
 from app.jobs.deadlines import Deadline, Deadlines
-from app.jobs.errors import JobsError, TaskCancelled, TaskTimedOut, sentence_of
+from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
@@ -41,6 +39,7 @@ class Work:
     facts: JobFacts
     handler: Handler
     worker_id: int
+    call: Call = field(default_factory=Call)
 
     @property
     def job_id(self) -> int:
@@ -91,39 +90,36 @@ class Executor:
         self._shelf = shelf
         self._engine = engine
 
-    def execute(self, work: Work | Step, call: Call) -> None:
+    def execute(self, work: Work | Step) -> None:
         """Run a task, or a finish step, and hand over what has come of it.
 
-        Never raises for what a handler does. `call` tells when the task is ours no more, and when
-        its job is cancelled.
+        Never raises for what a handler does.
         """
         if isinstance(work, Step):
-            self._finisher.finish(work, call)
+            self._finisher.finish(work)
             return
-        outcome = self._timed(work, call) if work.timeout else self._untimed(work, call)
+        outcome = self._timed(work) if work.timeout else self._untimed(work)
         if outcome:
-            # Refused: it belongs to others now, has failed already, or nothing is written any more.
-            with contextlib.suppress(JobsError):
-                self._journal.hand_over(outcome)
+            self._journal.end(outcome)
 
     def _untimed(
-        self, work: Work, call: Call, begun_at: str | None = None, ends_at: float | None = None
+        self, work: Work, begun_at: str | None = None, ends_at: float | None = None
     ) -> TaskWrites | None:
         """Run a task; return its outcome, or None when it belongs to others."""
         outcome = _outcome_of(work, begun_at or moment())
         try:
-            outcome.result = self._result(work, call, ends_at)
+            outcome.result = self._result(work, ends_at)
             outcome.status = TaskStatus.DONE
         except TaskCancelled:
             outcome.status = TaskStatus.CANCELLED
         except BaseException as error:
-            if call.lost:
+            if work.call.lost:
                 return None  # what it raises then tells of the loss, not of the task
             _fail(outcome, error, work)
         outcome.finished_at = moment()
         return outcome
 
-    def _timed(self, work: Work, call: Call) -> TaskWrites | None:
+    def _timed(self, work: Work) -> TaskWrites | None:
         """The same for one with a timeout: whoever notices first that its time is over says so."""
         begun_at, ends_at = moment(), time.monotonic() + (work.timeout or 0)
 
@@ -136,7 +132,7 @@ class Executor:
         deadline = Deadline(ends_at, cut_off, partial(self._replace, work))
         self._deadlines.begin(deadline)
         try:
-            outcome = self._untimed(work, call, begun_at, ends_at)
+            outcome = self._untimed(work, begun_at, ends_at)
         finally:
             if not self._deadlines.end(deadline):
                 self._journal.forget(_outcome_of(work, begun_at))
@@ -146,14 +142,14 @@ class Executor:
             _time_out(outcome, work)
         return outcome
 
-    def _result(self, work: Work, call: Call, ends_at: float | None) -> str | None:
+    def _result(self, work: Work, ends_at: float | None) -> str | None:
         task = Task(
             work.claim,
             work.facts,
             worker_id=work.worker_id,
             journal=self._journal,
             limit=self._limit,
-            call=call,
+            call=work.call,
             add=self._add,
             shelf=self._shelf,
             engine=self._engine,
@@ -168,6 +164,7 @@ def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
     claim = work.claim
     outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
     outcome.started_at = begun_at
+    outcome.may_end_job = not work.handler.has_callbacks
     return outcome
 
 
@@ -222,15 +219,15 @@ class Pool:
         self, executor: Executor, worker: Worker, *, threads: int, on_room: Callable[[], None]
     ) -> None:
         self.threads = threads
+        #: With so few claimed tasks waiting it asks for more.
+        self.low = threads - 1
         self._executor = executor
         self._worker = worker
         self._on_room = on_room
         self._queue: queue.SimpleQueue[Work | Step | None] = queue.SimpleQueue()
         # By claim, not by task: after a loss, another claim of the same task may be in hand, too.
-        self._waiting: dict[Work | Step, Call] = {}
+        self._waiting: dict[Work | Step, None] = {}
         self._in_hand: set[Work | Step] = set()
-        # One for each job that has something in hand; who runs a task of it keeps it alive.
-        self._calls: WeakValueDictionary[int, Call] = WeakValueDictionary()
         #: Tasks that have ended here since the start.
         self.ended = 0
         self._one_ended = threading.Event()
@@ -272,19 +269,15 @@ class Pool:
     def submit(self, works: Iterable[Work | Step]) -> None:
         """Queue claimed tasks for the next free threads."""
         for work in works:
-            call = self._calls.get(work.job_id)
-            if call is None or call.cancelled:  # a cancelled job that is tried again
-                call = self._calls[work.job_id] = Call()
             self._in_hand.add(work)
-            self._waiting[work] = call
+            self._waiting[work] = None
             self._queue.put(work)
 
     def cancel(self, job_ids: Collection[int]) -> list[Work | Step]:
         """Tell what runs of these jobs that they were cancelled; take back what has not begun."""
-        for job_id in job_ids:
-            call = self._calls.get(job_id)
-            if call is not None and not call.cancelled:
-                call.cancel()
+        for work in list(self._in_hand):
+            if work.job_id in job_ids and not work.call.cancelled:
+                work.call.cancel()
         return self._take([each for each in list(self._waiting) if each.job_id in job_ids])
 
     @property
@@ -302,32 +295,34 @@ class Pool:
         return self._take(list(self._waiting))
 
     def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
-        taken = [each for each in some if self._waiting.pop(each, None) is not None]
+        taken = [each for each in some if self._take_one(each)]
         self._in_hand.difference_update(taken)
         self._one_ended.set()  # who waits for the end of all may be waiting for these
         return taken
 
+    def _take_one(self, work: Work | Step) -> bool:
+        """Whether it was still waiting, and for whoever asks first."""
+        return self._waiting.pop(work, work) is None
+
     def lose_all(self) -> None:
         """Begin no task that waits, and tell those that run that they belong to others now."""
         self.take_back()
-        lost, self._calls = self._calls, WeakValueDictionary()
-        for call in list(lost.values()):
-            call.lose()
+        for work in list(self._in_hand):
+            work.call.lose()
 
     def _serve(self, slot: int) -> None:
         has_its_place = True
         while has_its_place and (work := self._queue.get()):
             # Work that is not among the waiting any more was taken back meanwhile.
-            call = self._waiting.pop(work, None)
-            if call is not None:
-                has_its_place = self._run(slot, work, call)
+            if self._take_one(work):
+                has_its_place = self._run(slot, work)
         self._members.pop(threading.current_thread())
 
-    def _run(self, slot: int, work: Work | Step, call: Call) -> bool:
+    def _run(self, slot: int, work: Work | Step) -> bool:
         """Run something; tell whether no other thread has taken the place of this one meanwhile."""
         try:
             self._worker.runs(slot, work.mark)
-            self._executor.execute(work, call)
+            self._executor.execute(work)
         except BaseException:
             # A thread of the pool outlives whatever it is; a restart returns the task.
             log.exception("The engine failed to run a part of job %s.", work.job_id)
@@ -340,8 +335,9 @@ class Pool:
 
     def _tell_of_end(self) -> None:
         self.ended += 1
-        self._one_ended.set()
-        if self.waiting < self.threads:
+        if not self._one_ended.is_set():
+            self._one_ended.set()
+        if self.waiting <= self.low:
             self._on_room()
 
     def wait_for_end(self, seconds: float) -> None:

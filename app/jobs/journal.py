@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.db import Database
+from app.db import Database, Line
 from app.jobs.errors import (
     EngineStopped,
     JobNotFound,
@@ -48,12 +49,16 @@ class Journal:
         on_fenced: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._database = database
+        self._line = Line(database)  # for the thread
         self._announce = announce
         self._more_to_come = more_to_come
         self._on_fenced = on_fenced
         self._changed = threading.Condition()
         self._worker_id = 0
         self._gathering = Gathering()
+        # Outcomes that are said, and not yet among what is gathered.
+        self._ended: deque[TaskWrites] = deque()
+        self._is_idle = False
         self._writing: Group | None = None
         self._stop_asked = threading.Event()
         self._given_up = threading.Event()
@@ -77,6 +82,12 @@ class Journal:
             else:
                 self._gathering.add(writes)
             self._changed.notify_all()
+
+    def end(self, outcome: TaskWrites) -> None:
+        """Hand over the last word of a claim. Nobody waits, not even for the journal's lock."""
+        self._ended.append(outcome)
+        if self._is_idle:
+            self._wake_all()
 
     def flush(self, claim: TaskWrites) -> None:
         """Return once all that this claim has handed over is durable; raise as hand_over() does."""
@@ -208,6 +219,12 @@ class Journal:
         return self._given_up.is_set()
 
     def _run(self) -> None:
+        try:
+            self._write_groups()
+        finally:
+            self._line.close()
+
+    def _write_groups(self) -> None:
         written_at = 0.0
         while group := self._next_group(written_at):
             try:
@@ -227,18 +244,30 @@ class Journal:
         if time.monotonic() - written_at < 5 * LINGER_SECONDS and self._more_to_come():
             self._stop_asked.wait(LINGER_SECONDS)
         with self._changed:
+            self._gather_ends()
             self._writing = self._gathering.take(self._worker_id, time.monotonic())
             self._changed.notify_all()
             return self._writing
 
     def _wait_for_words(self) -> bool:
         """Wait until there is something to write; False: there will be nothing any more."""
+        self._is_idle = True  # said first: who ends a task after the next look wakes this thread
+        self._gather_ends()
         while (seconds := self._gathering.rest(time.monotonic())) != 0:
             if self._stop_asked.is_set():
                 self._gathering.end_rest()
                 return self._gathering.rest(time.monotonic()) == 0
             self._changed.wait(seconds)
+            self._gather_ends()
+        self._is_idle = False
         return True
+
+    def _gather_ends(self) -> None:
+        """Add the outcomes, but those of a worker that was, and of tasks that have failed."""
+        while self._ended:
+            outcome = self._ended.popleft()
+            if outcome.worker_id == self._worker_id and not self._gathering.refusal(outcome):
+                self._gathering.add(outcome)
 
     def _done_with(self, group: Group) -> None:
         with self._changed:
@@ -294,7 +323,7 @@ class Journal:
         while True:
             self._make_again()
             try:
-                with self._database.writing_once() as connection:
+                with self._line.writing_once() as connection:
                     recording.write_group(
                         connection, group.worker_id, group.writes.values(), group.job_states
                     )

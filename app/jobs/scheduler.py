@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database
+from app.db import Changes, Database, Line
 from app.jobs.alarm import Alarm
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
@@ -82,6 +82,7 @@ class Scheduler:
         self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
+        self._line = Line(database)
         self._owes_a_look = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
@@ -106,7 +107,7 @@ class Scheduler:
     def hint(self, _job_ids: Collection[int] = ()) -> None:
         """Say that there may be something to do."""
         # What this thread itself announces, it knows.
-        if threading.current_thread() is not self._thread:
+        if not self._wake.is_set() and threading.current_thread() is not self._thread:
             self._wake.set()
 
     def fenced(self, worker_id: int) -> None:
@@ -139,6 +140,7 @@ class Scheduler:
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
+        self._line.close()
 
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
@@ -187,13 +189,12 @@ class Scheduler:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        load = self._pool.load
-        if self._pool.waiting > (target - self._pool.threads) // 2:
-            return 0
-        return max(0, target - load)
+        half = (target - self._pool.threads) // 2
+        self._pool.low = max(half, self._pool.threads - 1)
+        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
 
     def _plan(self, room: int) -> Order:
-        with self._database.reading() as connection:
+        with self._line.reading() as connection:
             self._alarm.set(connection)
             running = claiming.running_jobs(connection, self._names)
             self._cancel([job.id for job in running if job.is_cancelling])
@@ -276,7 +277,7 @@ class Scheduler:
     def _carry_out(self, order: Order) -> None:
         worker_id = self._worker.id
         try:
-            with self._database.writing_once() as connection:
+            with self._line.writing_once() as connection:
                 claiming.claim(connection, worker_id, order)
         except IntegrityError as error:
             if "fenced" not in str(error.orig):
@@ -294,7 +295,7 @@ class Scheduler:
         """Read what was claimed, whatever it takes: nobody else would run it."""
         while True:
             try:
-                with self._database.reading() as connection:
+                with self._line.reading() as connection:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:

@@ -162,7 +162,8 @@ def take_over(connection: Connection, job_id: int) -> str | None:
 
 
 DELETE_TASKS = statement("""
-    DELETE FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+    DELETE FROM task INDEXED BY uq_task_job_id_idx
+    WHERE job_id = :job_id AND status = 'SCHEDULED'
       AND idx IN (SELECT value FROM json_each(:indexes))
       AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
     RETURNING run_after IS NOT NULL

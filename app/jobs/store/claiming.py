@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection
 
 from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
-from app.jobs.store.ending import OUTCOME
-from app.sql import statement
+from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.sql import reworded, rows, statement
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -115,33 +115,45 @@ class Claim:
 
 
 SLOTS = statement(
-    "SELECT name, concurrency_limit, running FROM handler WHERE name IN :names"
-).bindparams(bindparam("names", expanding=True))
+    """
+    SELECT name, concurrency_limit, running FROM handler
+    WHERE name IN (SELECT value FROM json_each(:handlers))
+""",
+    columns="name, concurrency_limit, running",
+)
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
     """Return the slots of each of these handlers."""
-    return [Slots(*row) for row in connection.execute(SLOTS, {"names": list(handlers)})]
+    return [
+        Slots(*row) for row in rows(connection, SLOTS, {"handlers": json.dumps(list(handlers))})
+    ]
 
 
-RUNNING = statement("""
-    SELECT id, handler, scheduled, in_progress, parallel_limit, cancel_requested_at IS NOT NULL,
-           finisher IS NOT NULL, finish_crashes, waiting
+RUNNING = statement(
+    """
+    SELECT id, handler, scheduled, in_progress, parallel_limit,
+           cancel_requested_at IS NOT NULL AS is_cancelling, finisher IS NOT NULL AS is_finishing,
+           finish_crashes, waiting
     FROM job
-    WHERE status = 'IN_PROGRESS' AND handler IN :handlers
+    WHERE status = 'IN_PROGRESS' AND +handler IN (SELECT value FROM json_each(:handlers))
       AND (scheduled > waiting OR (scheduled = 0 AND in_progress = 0 AND finisher IS NULL)
            OR cancel_requested_at IS NOT NULL)
     ORDER BY priority, id LIMIT :most
-""").bindparams(bindparam("handlers", expanding=True))
+""",
+    columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
+    finish_crashes, waiting""",
+)
 
 
 def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
     """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled."""
-    values = {"handlers": list(handlers), "most": MOST_JOBS}
-    return [Candidate(*row) for row in connection.execute(RUNNING, values)]
+    values = {"handlers": json.dumps(list(handlers)), "most": MOST_JOBS}
+    return [Candidate(*row) for row in rows(connection, RUNNING, values)]
 
 
-QUEUED = statement("""
+QUEUED = statement(
+    """
     SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
     FROM json_each(:handlers) AS wanted CROSS JOIN job
     WHERE job.id IN (
@@ -150,7 +162,9 @@ QUEUED = statement("""
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
-""").on_postgresql("""
+""",
+    columns="id, handler, scheduled, in_progress, parallel_limit",
+).on_postgresql("""
     SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
     CROSS JOIN LATERAL (
@@ -165,19 +179,22 @@ QUEUED = statement("""
 def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
     """Return the jobs that wait first in the queue of each of these handlers."""
     values = {"handlers": json.dumps(list(handlers)), "most": most}
-    return [Candidate(*row) for row in connection.execute(QUEUED, values)]
+    return [Candidate(*row) for row in rows(connection, QUEUED, values)]
 
 
-SCHEDULED = statement("""
+SCHEDULED = statement(
+    """
     SELECT task.job_id, task.id
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
-        SELECT id FROM task
+        SELECT id FROM task INDEXED BY ix_task_scheduled
         WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
           AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
-""").on_postgresql("""
+""",
+    columns="job_id, id",
+).on_postgresql("""
     SELECT task.job_id, task.id
     FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
     JOIN job ON job.id = CAST(wanted.job_id AS bigint)
@@ -199,7 +216,7 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
     }
     taken: dict[int, int] = dict.fromkeys(shares, 0)
     found = []
-    for job_id, task_id in connection.execute(SCHEDULED, values):
+    for job_id, task_id in rows(connection, SCHEDULED, values):
         if taken[job_id] < shares[job_id]:
             taken[job_id] += 1
             found.append((task_id, taken[job_id]))
@@ -212,15 +229,15 @@ SUSPECT = statement(f"""
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
       AND task.run_after IS NULL
       AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND job.handler IN :handlers
+      AND job.handler IN (SELECT value FROM json_each(:handlers))
     ORDER BY task.id LIMIT 1
-""").bindparams(bindparam("handlers", expanding=True))
+""")
 
 
 def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
     """Return a task that must run alone, because its workers keep dying, or None."""
-    found: int | None = connection.execute(SUSPECT, {"handlers": list(handlers)}).scalar()
-    return found
+    found = rows(connection, SUSPECT, {"handlers": json.dumps(list(handlers))})
+    return found[0][0] if found else None
 
 
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
@@ -231,8 +248,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND {IS_COMPLETE};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -262,6 +278,16 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND (job.parallel_limit IS NULL
            OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
+
+  UPDATE job SET scheduled = scheduled - taken.tasks, in_progress = in_progress + taken.tasks,
+                 version = version + 1
+  FROM (
+    SELECT task.job_id, count(*) AS tasks FROM json_each(NEW.tasks) AS wanted
+    CROSS JOIN task ON task.id = json_extract(wanted.value, '$[0]')
+    WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+      AND task.started_at = NEW.at
+    GROUP BY task.job_id
+  ) AS taken WHERE job.id = taken.job_id;
 END"""
 made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
@@ -278,7 +304,7 @@ POSTGRESQL_CLAIM = (
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
-    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+    AND {reworded(IS_COMPLETE)};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -316,17 +342,21 @@ CLAIM = statement("""
     INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
     VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
 """)
-CLAIMED = statement("""
+CLAIMED = statement(
+    """
     SELECT id, job_id, idx, attempt, crashes, state, retries FROM task
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
     ORDER BY job_id, idx
-""")
+""",
+    columns="id, job_id, idx, attempt, crashes, state, retries",
+)
 
 
 def claim(connection: Connection, worker_id: int, order: Order) -> None:
     """Carry out what of the order still may be, in one transaction."""
-    connection.execute(
+    rows(
+        connection,
         CLAIM,
         {
             "worker_id": worker_id,
@@ -342,7 +372,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> None:
 def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:
     """Return those of the order's tasks that this worker got."""
     values = {"worker_id": worker_id, "ids": json.dumps([task_id for task_id, _ in order.tasks])}
-    return [Claim(*row) for row in connection.execute(CLAIMED, values)]
+    return [Claim(*row) for row in rows(connection, CLAIMED, values)]
 
 
 CLAIMED_STEPS = statement("""
@@ -354,7 +384,7 @@ CLAIMED_STEPS = statement("""
 def claimed_steps(connection: Connection, worker_id: int, order: Order) -> list[StepClaim]:
     """Return those of the order's finish steps that this worker got."""
     values = {"worker_id": worker_id, "ids": json.dumps(order.steps)}
-    return [StepClaim(*row) for row in connection.execute(CLAIMED_STEPS, values)]
+    return [StepClaim(*row) for row in rows(connection, CLAIMED_STEPS, values)]
 
 
 HAND_BACK = statement("""

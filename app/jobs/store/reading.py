@@ -18,7 +18,7 @@ from app.jobs.store.listing import COUNT_CAP, JobFilter, has_many, order_of
 from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
-from app.sql import statement
+from app.sql import rows, statement
 from app.users.models import User
 
 _starter, _canceller = aliased(User), aliased(User)
@@ -176,14 +176,12 @@ def served_handlers(connection: Connection) -> frozenset[str]:
     return frozenset(name for row in connection.execute(SERVED) for name in json.loads(row[0]))
 
 
-_FACTS = select(
-    models.Job.id,
-    models.Job.name,
-    models.Job.handler,
-    models.Job.started_by,
-    models.Job.params,
-    models.Job.retries,
-    models.Job.timeout,
+FACTS = statement(
+    """
+    SELECT id, name, handler, started_by, params, retries, timeout FROM job
+    WHERE id IN (SELECT value FROM json_each(:ids))
+""",
+    columns="id, name, handler, started_by, params, retries, timeout",
 )
 
 
@@ -205,7 +203,7 @@ class Facts:
 
 def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:
     """Return what of these jobs does not change."""
-    found = connection.execute(_FACTS.where(models.Job.id.in_(job_ids)))
+    found = rows(connection, FACTS, {"ids": json.dumps(list(job_ids))})
     return [Facts(*row) for row in found]
 
 

@@ -15,10 +15,11 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now
+from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
-from app.sql import statement
+from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.sql import reworded, rows, statement
 
 
 class Fenced(Exception):
@@ -44,6 +45,8 @@ class TaskWrites:
     traceback: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    #: Whether its job may end with it: there is nothing to call then.
+    may_end_job: bool = False
     #: How the attempt ended, where that is not the status of its task.
     attempt_status: str | None = None
     #: Of a failure that is not the last word: when the task is to be tried again.
@@ -66,6 +69,7 @@ class TaskWrites:
             self.traceback = later.traceback
             self.started_at = later.started_at
             self.finished_at = later.finished_at
+            self.may_end_job = later.may_end_job
             self.attempt_status = later.attempt_status
             self.run_after = later.run_after
 
@@ -118,9 +122,9 @@ class JobState:
 
 
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
-  NULL AS job_states"""
-GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
+  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
+  NULL AS job_states, NULL AS ending"""
+GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
 
@@ -132,13 +136,28 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
                  state_version = state_version + 1, version = version + 1
   FROM json_each(NEW.job_states) AS newer WHERE job.id = json_extract(newer.value, '$[0]');
 
+  UPDATE job SET in_progress = in_progress - said.done - said.failed - said.cancelled,
+                 done = job.done + said.done, failed = job.failed + said.failed,
+                 cancelled = job.cancelled + said.cancelled, version = version + 1
+  FROM (
+    SELECT task.job_id,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'DONE') AS done,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'FAILED') AS failed,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'CANCELLED') AS cancelled
+    FROM json_each(NEW.tasks) AS said
+    CROSS JOIN task ON task.id = json_extract(said.value, '$[0]')
+    WHERE task.attempt = json_extract(said.value, '$[1]')
+      AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+    GROUP BY task.job_id
+  ) AS said WHERE job.id = said.job_id;
+
   UPDATE task SET status = coalesce(json_extract(said.value, '$[2]'), status),
                   state = coalesce(json_extract(said.value, '$[3]'), state),
                   result = json_extract(said.value, '$[4]'),
                   error = json_extract(said.value, '$[5]'),
                   started_at = coalesce(json_extract(said.value, '$[6]'), started_at),
                   finished_at = json_extract(said.value, '$[7]'),
-                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+                  version = (SELECT version FROM job WHERE id = task.job_id)
   FROM json_each(NEW.tasks) AS said
   WHERE task.id = json_extract(said.value, '$[0]')
     AND +task.attempt = json_extract(said.value, '$[1]')
@@ -172,13 +191,17 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
 
   UPDATE job SET version = version + 1
   WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
+
+  UPDATE job SET status = {OUTCOME},
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND {IS_COMPLETE};
 END"""
 made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
-  NULL::json AS logs, NULL::json AS job_states""",
+  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stored int;
 BEGIN
@@ -231,6 +254,11 @@ BEGIN
 
   UPDATE job SET version = version + 1
   WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+
+  UPDATE job SET status = {OUTCOME},
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
+    AND {reworded(IS_COMPLETE)};
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group
@@ -239,8 +267,8 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
 made_with_tables("postgresql", *POSTGRESQL_GROUP)
 
 WRITE_GROUP = statement("""
-    INSERT INTO journal_group (worker_id, tasks, attempts, retries, logs, job_states)
-    VALUES (:worker_id, :tasks, :attempts, :retries, :logs, :job_states)
+    INSERT INTO journal_group (worker_id, at, tasks, attempts, retries, logs, job_states, ending)
+    VALUES (:worker_id, :at, :tasks, :attempts, :retries, :logs, :job_states, :ending)
 """)
 
 
@@ -255,6 +283,7 @@ def write_group(
     lines = [(each, line) for each in said for line in each.logs]
     values = {
         "worker_id": worker_id,
+        "at": stamp(),
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),
         "retries": _dump(
@@ -262,9 +291,10 @@ def write_group(
         ),
         "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
+        "ending": json.dumps(list({each.job_id for each in said if each.may_end_job})),
     }
     try:
-        connection.execute(WRITE_GROUP, values)
+        rows(connection, WRITE_GROUP, values)
     except IntegrityError as error:
         raise _refusal(error) from None
 
@@ -314,10 +344,10 @@ MOVE_IN_STEP = statement(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND s
 
 def job_state(connection: Connection, job_id: int) -> JobState:
     """Return the stored state of a job; raise JobNotFound."""
-    row = connection.execute(JOB_STATE, {"job_id": job_id}).first()
-    if row is None:
+    found = rows(connection, JOB_STATE, {"job_id": job_id})
+    if not found:
         raise JobNotFound(job_id)
-    return JobState(job_id, *row)
+    return JobState(job_id, *found[0])
 
 
 def move_job_state(
@@ -345,4 +375,4 @@ def rename(connection: Connection, job_id: int, name: str) -> None:
 
 def moment(later: float = 0.0) -> str:
     """The time of a write, or so many seconds later, as it is stored."""
-    return iso(now() + timedelta(seconds=later))
+    return iso(now() + timedelta(seconds=later)) if later else stamp()
