@@ -76,3 +76,13 @@ def come_due(engine: Engine, *indexes: int) -> None:
     some = f"AND idx IN ({', '.join(map(str, indexes))})" if indexes else ""
     past = "UPDATE task SET run_after = '2001-02-03T04:05:06.000000Z' WHERE run_after IS NOT NULL"
     sql(engine.database, f"{past} {some}")
+
+
+def time_is_over(engine: Engine) -> None:
+    """Let the time of all tries that run here be over."""
+    assert engine._running
+    deadlines = engine._running._deadlines
+    with deadlines._changed:
+        for each in deadlines._running:
+            each.looked_at = 0.0
+        deadlines._changed.notify()

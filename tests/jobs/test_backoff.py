@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import strategies as some
 
 from app.jobs import Handler, TaskTimedOut
 from app.jobs.retries import JITTER, MOST_RETRIES, MOST_SECONDS
 
-SPANS = st.floats(0, MOST_SECONDS)
-BACKOFFS = st.sampled_from(["exponential", "linear", "fixed"])
+SPANS = some.floats(0, MOST_SECONDS)
+BACKOFFS = some.sampled_from(["exponential", "linear", "fixed"])
 
 
 def handler(**options: Any) -> Handler:
@@ -44,7 +44,7 @@ def test_chance_spreads_what_failed_together() -> None:
     assert all(100 <= pause <= 125 for pause in pauses)
 
 
-@given(BACKOFFS, SPANS, SPANS, st.integers(0, MOST_RETRIES - 1), st.floats(0, 1))
+@given(BACKOFFS, SPANS, SPANS, some.integers(0, MOST_RETRIES - 1), some.floats(0, 1))
 def test_no_pause_shrinks_or_leaves_its_bounds(
     backoff: str, delay: float, most: float, retries: int, luck: float
 ) -> None:

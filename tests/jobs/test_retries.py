@@ -18,7 +18,6 @@ from tests.jobs.looking import (
     done,
     ended,
     recounted,
-    running,
     statuses,
     waiting,
 )
@@ -157,14 +156,17 @@ def test_what_waits_takes_no_place_from_others(engines: Engines) -> None:
 
 
 def test_it_is_listed_among_those_scheduled(engines: Engines, gate: threading.Event) -> None:
+    begun = threading.Event()
+
     def body(task: Task) -> None:
         if task.index in (0, 3):
             raise ValueError
+        begun.set()
         assert gate.wait(20)
 
     engine = engines(Handler(name="work", run=body, **LATER | {"parallel_limit": 1}))
     job_id = engine.start_new_job("x", None, blank(6), "work")
-    running(engine, job_id, 1)
+    assert begun.wait(20)
     engine.add_new_tasks_to_existing_job(job_id, blank(1))
     waiting(engine, job_id, 1)
     listed = engine.tasks(job_id, status="SCHEDULED", limit=9)
@@ -179,6 +181,7 @@ def test_one_that_is_not_due_is_not_let_go(engines: Engines) -> None:
     engine, job_id = half_waiting(engines)
     ids = [task.id for task in engine.tasks(job_id, limit=9)]
     retrying._let_go(engine.database, ids)
+    assert retrying.let_due_go(engine.database) == set()
     assert engine.job(job_id).waiting == 2
 
 

@@ -46,13 +46,16 @@ def test_a_cancel_of_many_that_wait_goes_by_chunks(
 
 
 def test_what_fails_after_a_cancel_has_failed(engines: Engines, gate: threading.Event) -> None:
+    both = threading.Barrier(3)
+
     def body(_: Task) -> None:
+        both.wait(20)
         assert gate.wait(20)
         raise ValueError("too late")
 
     engine = engines(Handler(name="work", run=body, **LATER))
     job_id = engine.start_new_job("x", None, blank(2), "work")
-    running(engine, job_id, 2)
+    both.wait(20)
     engine.cancel(job_id)
     gate.set()
     job = ended(engine, job_id)

@@ -11,9 +11,9 @@ from app.jobs import Engine, Handler, Task, TaskTimedOut
 from app.jobs.store import recording
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.looking import blank, done
+from tests.jobs.looking import blank, done, time_is_over
 
-TIME: dict[str, Any] = {"timeout": 0.3, "retries": 1, "retry_delay": 0}
+TIME: dict[str, Any] = {"timeout": 60, "retries": 1, "retry_delay": 0}
 
 
 def add(state: dict[str, Any]) -> None:
@@ -42,22 +42,28 @@ def test_a_mark_without_its_change_is_not_kept(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     never_rests(monkeypatch)
+    marked = threading.Event()
 
     def body(task: Task) -> None:
         if task.attempt == 1:
             task.set_state_field("added", True)
+            marked.set()
             assert gate.wait(20)
         add_once(task)
 
     engine, job_id = one(engines, body)
+    assert marked.wait(20)
+    time_is_over(engine)
     assert done(engine, job_id).state == {"sum": 1}
     gate.set()
 
 
 def test_nor_if_the_change_is_just_being_made(engines: Engines, gate: threading.Event) -> None:
     heard: list[BaseException] = []
+    changing = threading.Event()
 
     def slow(state: dict[str, Any]) -> None:
+        changing.set()
         assert gate.wait(20)
         add(state)
 
@@ -71,6 +77,8 @@ def test_nor_if_the_change_is_just_being_made(engines: Engines, gate: threading.
         add_once(task)
 
     engine, job_id = one(engines, body)
+    assert changing.wait(20)
+    time_is_over(engine)
     assert done(engine, job_id).state == {"sum": 1}
     assert engine.task(job_id, 0).state == {"added": True}
     gate.set()
@@ -96,9 +104,12 @@ class Held:
         monkeypatch.setattr(recording, "write_group", hold)
 
 
-def is_cut_off(engine: Engine) -> bool:
+def cut_off(engine: Engine, count: int = 1) -> None:
+    """Let the time of all tries be over, and wait until so many are cut off."""
     assert engine._running
-    return bool(engine._running._journal._gathering._cut_off)
+    cut = engine._running._journal._gathering._cut_off
+    time_is_over(engine)
+    eventually(lambda: len(cut) == count)
 
 
 def test_a_change_that_is_on_its_way_counts_with_its_mark(
@@ -107,7 +118,7 @@ def test_a_change_that_is_on_its_way_counts_with_its_mark(
     held = Held(monkeypatch, gate)
     engine, job_id = one(engines, add_once)
     assert held.entered.wait(20)
-    eventually(lambda: is_cut_off(engine))
+    cut_off(engine)
     gate.set()
     assert done(engine, job_id).state == {"sum": 1}
     attempts = engine.task(job_id, 0).attempts
@@ -121,7 +132,7 @@ def test_one_that_lost_on_its_way_is_made_by_the_next_try(
     engine, job_id = one(engines, add_once)
     other = engines(Handler(name="other", run=print), runs=False)
     assert held.entered.wait(20)
-    eventually(lambda: is_cut_off(engine))
+    cut_off(engine)
     held.meanwhile.append(lambda: other.set_job_state_field(job_id, "b", 2))
     gate.set()
     assert done(engine, job_id).state == {"b": 2, "sum": 1}
@@ -143,7 +154,7 @@ def test_one_that_nobody_waits_for_is_made_all_the_same(
     engine, job_id = one(engines, body)
     other = engines(Handler(name="other", run=print), runs=False)
     assert held.entered.wait(20)
-    eventually(lambda: is_cut_off(engine))
+    cut_off(engine)
     held.meanwhile.append(lambda: other.set_job_state_field(job_id, "b", 2))
     gate.set()
     assert done(engine, job_id).state == {"a": 1, "b": 2}
@@ -156,21 +167,16 @@ def test_one_that_was_offered_and_waits_behind_another_keeps_its_mark(
     held = Held(monkeypatch, gate)
 
     def body(task: Task) -> None:
-        if task.index == 1:
+        if task.index == 1 and task.attempt == 1:
             assert held.entered.wait(20)  # by then the other's change is being written
         add_once(task)
 
     engine = engines(Handler(name="work", run=body, **TIME))
     job_id = engine.start_new_job("x", None, blank(2), "work")
     assert held.entered.wait(20)
-    eventually(lambda: cut_offs(engine) == 2)
+    cut_off(engine, 2)
     gate.set()
     assert done(engine, job_id).state == {"sum": 2}
-
-
-def cut_offs(engine: Engine) -> int:
-    assert engine._running
-    return len(engine._running._journal._gathering._cut_off)
 
 
 def test_one_that_has_failed_already_is_not_failed_again(engines: Engines) -> None:
