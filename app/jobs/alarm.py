@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.db import Database, now
-from app.jobs.store import retrying
+from app.jobs.store import retrying, waiting
 
 
 class Alarm:
@@ -23,8 +23,9 @@ class Alarm:
         self._next: datetime | None = None
 
     def set(self, connection: Connection) -> None:
-        """Look when something is due next."""
-        self._next = retrying.next_try(connection)
+        """Look when something is due next: a job, or a task that is to be tried again."""
+        moments = (waiting.next_due(connection), retrying.next_try(connection))
+        self._next = min((each for each in moments if each), default=None)
 
     def seconds_left(self, most: float) -> float:
         """How long to sleep: until something is due, and no longer than `most`."""
@@ -36,8 +37,8 @@ class Alarm:
         """Let go some of what is due; tell whether there was anything."""
         if self._next is None or self._next > now():
             return False
-        job_ids = retrying.let_due_go(self._database)
-        self._announce(job_ids)
+        due = {*waiting.let_due_start(self._database), *retrying.let_due_go(self._database)}
+        self._announce(due)
         with self._database.reading() as connection:
             self.set(connection)
-        return bool(job_ids)
+        return bool(due)

@@ -76,6 +76,7 @@ class Step:
         return ending.StepEnd(
             job_id=self.job_id, worker_id=self.worker_id, run=self.claim.run, error=error,
             is_owed=self.handler.all_tasks_done is not None,
+            reschedule=self.handler.reschedule,
         )  # fmt: skip
 
 
@@ -191,7 +192,10 @@ class Finisher:
             hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
-        return self._record(step, lambda: self._end(step.end(error), tasks))
+        ended = self._record(step, lambda: self._end(step.end(error), tasks))
+        if ended.successor:
+            self._parts.announce([ended.successor])
+        return ended.is_owed
 
     def _after(self, step: Step) -> None:
         error = None
@@ -223,8 +227,8 @@ class Finisher:
         log.error("Job %s: %s", step.job_id, said)
         return said
 
-    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> bool:
-        def end_if_owned(connection: Connection) -> bool:
+    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> ending.Ended:
+        def end_if_owned(connection: Connection) -> ending.Ended:
             if not ending.owns_step(connection, end):
                 raise TaskLost  # and nothing is added
             return ending.end_step(connection, end)

@@ -218,8 +218,8 @@ class Scheduler:
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
 
     def _calls(self, job: Candidate) -> bool:
-        """Whether a job has callbacks that are called at its end: not after a cancel."""
-        return not job.is_cancelling and self._registry[job.handler].has_callbacks
+        """Whether something is done at a job's end, as callbacks are: not after a cancel."""
+        return not job.is_cancelling and self._registry[job.handler].has_finish_step
 
     def _steps(self, running: Sequence[Candidate]) -> tuple[list[int], list[int]]:
         """The finish steps that are due, and those of them that must be done alone.

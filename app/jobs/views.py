@@ -48,6 +48,11 @@ class JobRow:
     end_index: int
     #: Whether a callback runs, or is due, since all its tasks have ended.
     finishing: bool
+    #: Its place in the queue: lower comes first.
+    priority: int
+    #: Not to start before; whether it is still to wait for that.
+    due_at: datetime | None
+    is_waiting: bool
     no_worker: bool = False
 
     @property
@@ -86,6 +91,10 @@ class JobDetail(JobRow):
     #: Its own, in place of what its handler declares; None: the handler's.
     retries: int | None
     timeout: float | None
+    #: Tasks of it at once; None: no limit.
+    parallel_limit: int | None
+    #: The job that it repeats, which may be deleted since.
+    rescheduled_from_job: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

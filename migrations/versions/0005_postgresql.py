@@ -1,6 +1,7 @@
 """On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work.
 
-On both databases: tasks that failed and wait for their next try.
+On both databases: tasks that failed and wait for their next try, jobs that wait until they are
+due, and those that repeat another one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ depends_on = None
 def upgrade() -> None:
     """Add columns and indexes; make the views and triggers that SQLite has had since 0002."""
     _retries()
+    _due_times()
     is_sqlite = op.get_context().dialect.name == "sqlite"
     for statement in SQLITE if is_sqlite else POSTGRESQL:
         op.get_bind().exec_driver_sql(statement)
@@ -35,6 +37,19 @@ def _retries() -> None:
     _index_where("ix_task_scheduled", "task", ["job_id", "idx"], ready)
     _index_where("ix_task_waiting", "task", ["job_id", "idx"], waits)
     _index_where("ix_task_run_after", "task", ["run_after"], waits)
+
+
+def _due_times() -> None:
+    op.add_column("job", sa.Column("due_at", Moment()))
+    op.add_column("job", sa.Column("waiting_until", Moment()))
+    op.add_column("job", sa.Column("rescheduled_from_job", sa.Integer()))
+    op.add_column("job", _count("reschedules"))
+    op.drop_index("ix_job_queued", "job")
+    queued = "status = 'QUEUED' AND waiting_until IS NULL"
+    _index_where("ix_job_queued", "job", ["handler", "priority", "id"], queued)
+    _index_where("ix_job_waiting", "job", ["waiting_until"], "waiting_until IS NOT NULL")
+    repeats = "rescheduled_from_job"
+    _index_where("ix_job_rescheduled", "job", [repeats, "id"], f"{repeats} IS NOT NULL")
 
 
 def _count(name: str) -> sa.Column[int]:
@@ -78,7 +93,8 @@ END""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
@@ -194,7 +210,8 @@ END""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id IN (SELECT value FROM json_each(NEW.ending))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 END""",
 )
@@ -252,7 +269,8 @@ FOR EACH ROW WHEN (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
     OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
-        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
+        OR OLD.waiting_until IS NOT NULL))
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT

@@ -158,7 +158,8 @@ QUEUED = statement(
     FROM json_each(:handlers) AS wanted CROSS JOIN job
     WHERE job.id IN (
         SELECT id FROM job
-        WHERE handler = wanted.value AND status = 'QUEUED' AND NOT held AND preparing_until IS NULL
+        WHERE handler = wanted.value AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
@@ -169,8 +170,9 @@ QUEUED = statement(
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
     CROSS JOIN LATERAL (
         SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
-        WHERE handler = wanted.handler AND status = 'QUEUED' AND NOT held
-          AND preparing_until IS NULL AND retrying IS NULL AND cancel_requested_at IS NULL
+        WHERE handler = wanted.handler AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL
+          AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most) AS job
     ORDER BY job.priority, job.id LIMIT :most
 """)
@@ -248,7 +250,8 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND {IS_COMPLETE};
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND {IS_COMPLETE};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1

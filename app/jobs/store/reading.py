@@ -43,6 +43,9 @@ _LIGHT = (
     models.Job.cancel_requested_at,
     models.Job.end_index,
     models.Job.finish_step.is_not(None).label("finishing"),
+    models.Job.priority,
+    models.Job.due_at,
+    models.Job.waiting_until.is_not(None).label("is_waiting"),
     _starter.id.label("starter_id"),
     _starter.email.label("starter_email"),
     _canceller.id.label("canceller_id"),
@@ -54,6 +57,8 @@ _HEAVY = (
     models.Job.error,
     models.Job.retries,
     models.Job.timeout,
+    models.Job.parallel_limit,
+    models.Job.rescheduled_from_job,
 )
 
 
