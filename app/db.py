@@ -86,9 +86,15 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Give back an aware time in UTC."""
-        if isinstance(value, str):
-            return datetime.fromisoformat(value)
-        return value.astimezone(UTC) if value is not None else None
+        return moment_of(value)
+
+
+def moment_of(stored: str | datetime | None) -> datetime | None:
+    """The aware time in UTC that either database has given back, for what it is asked past Moment:
+    a statement whose columns have types takes three times as long."""
+    if isinstance(stored, str):
+        return datetime.fromisoformat(stored)
+    return stored.astimezone(UTC) if stored is not None else None
 
 
 class UnsupportedDatabase(ValueError):

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.db import Database, Moment, iso, now
-from app.sql import statement
+from app.db import Database, iso, moment_of, now
+from app.sql import rows, statement
 
 #: Jobs in one transaction, so that no other writer waits longer than some 50 ms for it.
 CHUNK = 2_000
@@ -21,7 +21,6 @@ NEXT = statement("""
     SELECT waiting_until FROM job INDEXED BY ix_job_waiting WHERE waiting_until IS NOT NULL
     ORDER BY waiting_until LIMIT 1
 """)
-NEXT_MOMENT = NEXT.columns(waiting_until=Moment)
 DUE = statement("""
     SELECT id FROM job INDEXED BY ix_job_waiting WHERE waiting_until <= :now
     ORDER BY waiting_until LIMIT :chunk
@@ -34,8 +33,8 @@ LET_START = statement("""
 
 def next_due(connection: Connection) -> datetime | None:
     """Return when the next job is due; None: none waits for its time."""
-    found: datetime | None = connection.execute(NEXT_MOMENT).scalar()
-    return found
+    found = rows(connection, NEXT, {})
+    return moment_of(found[0][0]) if found else None
 
 
 def let_due_start(database: Database) -> list[int]:
