@@ -174,9 +174,32 @@ def test_one_that_was_offered_and_waits_behind_another_keeps_its_mark(
     engine = engines(Handler(name="work", run=body, **TIME))
     job_id = engine.start_new_job("x", None, blank(2), "work")
     assert held.entered.wait(20)
+    assert engine._running
+    heads = engine._running._journal._gathering._heads
+    eventually(lambda: job_id in heads and heads[job_id].tickets)
     cut_off(engine, 2)
     gate.set()
     assert done(engine, job_id).state == {"sum": 2}
+
+
+def test_one_that_waits_for_its_words_to_be_durable_hears_of_it_at_once(
+    engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, heard = Held(monkeypatch, gate), threading.Event()
+
+    def body(task: Task) -> None:
+        if task.attempt == 1:
+            task.job.set_state_field("a", 1)
+            with pytest.raises(TaskTimedOut):
+                task.flush()
+            heard.set()
+
+    engine, job_id = one(engines, body)
+    assert held.entered.wait(20)
+    time_is_over(engine)
+    assert heard.wait(20)
+    gate.set()
+    assert done(engine, job_id).state == {"a": 1}
 
 
 def test_one_that_has_failed_already_is_not_failed_again(engines: Engines) -> None:
