@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Settings
 from app.jobs import Handler, JobStatus, Task, TaskStatus
 from app.jobs.errors import ValueNotStorable
-from app.jobs.store import claiming, ending, recording
+from app.jobs.store import candidates, ending, recording
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import (
     blank,
@@ -97,7 +97,7 @@ def test_a_suspect_that_waits_is_not_run_before_its_time(engines: Engines) -> No
     engine, job_id = half_waiting(engines)
     sql(engine.database, "UPDATE task SET crashes = 2 WHERE idx = 1")
     with engine.database.reading() as connection:
-        assert claiming.suspect_task(connection, ["work"]) is None
+        assert candidates.suspect_task(connection, ["work"]) is None
     come_due(engine)
     done(engine, job_id)
 
