@@ -12,7 +12,8 @@ from blinker import NamedSignal
 
 from app.db import Database
 from app.jobs import Handler, JobRow, JobStatus, Task, signals
-from app.jobs.store import keeping, reading
+from app.jobs.store import claiming, keeping, reading
+from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import FREE, Hooked, nothing
@@ -139,12 +140,9 @@ def die_with_its_task(database: Database) -> None:
     with database.writing() as connection:
         worker = keeping.NewWorker(host="far", pid=1, mark="m", handlers=["work"], lease=-1)
         worker_id = keeping.register(connection, worker)
-        connection.exec_driver_sql(
-            "UPDATE job SET status = 'IN_PROGRESS', scheduled = 0, in_progress = 1"
-        )
-        connection.exec_driver_sql(
-            f"UPDATE task SET status = 'IN_PROGRESS', attempt = 1, worker_id = {worker_id}"
-        )
+        job_id, task_id = connection.exec_driver_sql("SELECT job_id, id FROM task").one()
+        order = Order(start=[(job_id, 1)], tasks=[(task_id, 1)])
+        claiming.claim(connection, worker_id, order)
 
 
 def test_only_what_happens_here_is_told(engines: Engines, notes: Notes) -> None:
