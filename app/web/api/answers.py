@@ -41,6 +41,7 @@ def task_row(row: TaskRow) -> dict[str, Any]:
         "result": row.result,
         "error": row.error,
         "attempts": row.attempt,
+        "run_after": _time(row.run_after),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
     }

@@ -28,6 +28,7 @@ def job(**given: Any) -> SimpleNamespace:
     return SimpleNamespace(
         **{
             **zero,
+            "waiting": 0,
             "id": 7,
             "name": "Nightly backup",
             "handler": "backup",
@@ -64,6 +65,8 @@ def task(**given: Any) -> SimpleNamespace:
         "error": None,
         "attempt": 1,
         "crashes": 0,
+        "run_after": None,
+        "retries": 0,
         "is_final": True,
         "started_at": NOW - timedelta(seconds=2),
         "finished_at": NOW,
