@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Integer, MetaData, String, Table, insert, inspect
+from sqlalchemy import Boolean, Connection, Float, Integer, MetaData, String, Table, insert, inspect
 from sqlalchemy.types import TypeEngine
 
 
@@ -39,6 +39,6 @@ def _allowed(name: str, conditions: str) -> str | None:
 def _a_value(kind: TypeEngine[Any]) -> Any:
     if isinstance(kind, Boolean):
         return False
-    if isinstance(kind, Integer):
+    if isinstance(kind, Integer | Float):
         return 1
     return "x" if isinstance(kind, String) else datetime(2026, 1, 2, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from app.jobs.changing import RETRY_CHOICES
 from app.jobs.context import Job, Task
 from app.jobs.engine import Engine
-from app.jobs.errors import JobsError, TaskLost
+from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.steering import DECLARED
@@ -43,10 +43,12 @@ __all__ = [
     "Preview",
     "Registry",
     "Task",
+    "TaskCancelled",
     "TaskDetail",
     "TaskLost",
     "TaskRow",
     "TaskStatus",
+    "TaskTimedOut",
     "UploadedFile",
     "WorkerRow",
     "task_handler",

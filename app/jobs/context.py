@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from types import MappingProxyType
 from typing import IO, Any
 
-from app.jobs.errors import BadFile, JobsError, NestedChange, TaskCancelled, TaskLost
+from app.jobs.errors import (
+    BadFile,
+    JobsError,
+    NestedChange,
+    TaskCancelled,
+    TaskLost,
+    TaskTimedOut,
+)
 from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
 from app.jobs.gathering import Ticket
@@ -37,28 +45,35 @@ _changing = threading.local()
 
 
 class Call:
-    """What the tasks of a job that run here may be told: stop, or you are lost."""
+    """What may be told to something that runs here: stop, or you are lost."""
 
-    __slots__ = ("__weakref__", "_told", "cancelled", "lost")
+    __slots__ = ("_told", "cancelled", "lost")
 
     def __init__(self) -> None:
-        self.lost = False  # they belong to others now
-        self.cancelled = False  # a person cancelled their job
-        self._told = threading.Event()
+        self.lost = False  # it belongs to others now
+        self.cancelled = False  # a person cancelled its job
+        self._told: threading.Event | None = None
 
     def lose(self) -> None:
-        """Tell them that they belong to others now."""
+        """Tell it that it belongs to others now."""
         self.lost = True
-        self._told.set()
+        self._tell()
 
     def cancel(self) -> None:
-        """Tell them that their job was cancelled."""
+        """Tell it that its job was cancelled."""
         self.cancelled = True
-        self._told.set()
+        self._tell()
 
     def wait(self, seconds: float) -> None:
         """Wait until there is something to be told, or for so many seconds."""
-        self._told.wait(seconds)
+        # Made by the few that wait, and before they look: who tells them looks after it has told.
+        told = self._told = self._told or threading.Event()
+        if not (self.lost or self.cancelled):
+            told.wait(seconds)
+
+    def _tell(self) -> None:
+        if self._told:
+            self._told.set()
 
 
 def refuse_inside_of_a_change() -> None:
@@ -186,15 +201,15 @@ class Task:
         "_add",
         "_call",
         "_claim",
+        "_ends_at",
+        "_facts",
         "_has_heard",
         "_lock",
-        "_secrets",
         "_shelf",
         "_state",
         "_texts",
         "_worker_id",
         "engine",
-        "job",
         "journal",
         "limit",
     )
@@ -211,22 +226,29 @@ class Task:
         add: Add,
         shelf: Shelf,
         engine: Any,
+        ends_at: float | None = None,
     ) -> None:
-        self.job = Job(facts, self)
+        self._facts = facts
         #: The engine that runs this task, for a handler that looks at other jobs or starts them.
         self.engine = engine
         self.journal = journal
         self.limit = limit
         self._claim = claim
         self._worker_id = worker_id
-        self._state: dict[str, Any] = decode(claim.state)
+        self._state: dict[str, Any] = {} if claim.state == "{}" else decode(claim.state)
         self._texts: dict[str, str] | None = None
         self._lock = threading.Lock()
         self._call = call
         self._add = add
         self._shelf = shelf
-        self._secrets = facts.secrets
         self._has_heard = False
+        self._ends_at = ends_at  # by the monotonic clock
+
+    @property
+    def job(self) -> Job:
+        """The job that it is a part of."""
+        # Made when asked for: kept here, the two would live until the garbage collector comes.
+        return Job(self._facts, self)
 
     @property
     def id(self) -> int:
@@ -254,18 +276,33 @@ class Task:
         """Whether the job was cancelled, so that this task should end soon (A8)."""
         return self._call.cancelled
 
+    @property
+    def seconds_left(self) -> float | None:
+        """How long this try may still take, 0.0 at the least; None: it has no timeout (B5).
+
+        For what takes a timeout itself, as in `requests.get(url, timeout=task.seconds_left)`.
+        """
+        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+
     def stop_if_cancelled(self) -> None:
-        """Raise TaskCancelled after the job was cancelled, TaskLost when others have the task."""
+        """Raise TaskCancelled after the job was cancelled, TaskTimedOut when this try takes too
+        long, TaskLost when others have the task."""
         if self._call.lost:
             raise TaskLost
+        self._stop_if_timed_out()
         if self._call.cancelled:
             self._has_heard = True
             raise TaskCancelled
 
     def hear(self) -> None:
-        """Raise TaskCancelled once; a handler that goes on all the same may tidy up."""
+        """Raise TaskTimedOut; or TaskCancelled once, for a handler that goes on may tidy up."""
+        self._stop_if_timed_out()
         if self._call.cancelled and not self._has_heard:
             self.stop_if_cancelled()
+
+    def _stop_if_timed_out(self) -> None:
+        if self._ends_at is not None and time.monotonic() >= self._ends_at:
+            raise TaskTimedOut
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -313,14 +350,15 @@ class Task:
     def log(self, message: object, *args: object, level: str = "INFO") -> None:
         """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
         self.hear()
-        text = mask_text(str(message) % args if args else str(message), self._secrets)
+        text = mask_text(str(message) % args if args else str(message), self._facts.secrets)
         line = (recording.moment(), storable_text(level.upper())[:10], storable_text(text))
         self._hand_over(logs=[line])
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but only while this task is worth running: raise TaskCancelled, or TaskLost."""
+        """Wait, but only while this task is worth running: raise as stop_if_cancelled() does."""
         self.stop_if_cancelled()
-        self._call.wait(seconds)
+        left = self.seconds_left
+        self._call.wait(seconds if left is None else min(seconds, left))
         self.stop_if_cancelled()
 
     def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -329,7 +367,7 @@ class Task:
 
     def new_file(self, name: str, role: WantedRole, mode: str) -> AbstractContextManager[IO[Any]]:
         """Make a file of the job as this task (for `task.job.new_file`)."""
-        if mask_text(name, self._secrets) != name:
+        if mask_text(name, self._facts.secrets) != name:
             raise BadFile("The name of a file would tell a secret param. Choose another name.")
         claim = self._claim
         by = Claimed(

@@ -20,6 +20,7 @@ from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
+from app.jobs.retries import check_own
 from app.jobs.running import Running
 from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
@@ -92,6 +93,15 @@ class Engine(Changing, Steering):
         """Why this process can run nothing just now, as a sentence; None when all is well."""
         return self._running.trouble if self._running else None
 
+    @property
+    def hung(self) -> int:
+        """How many threads hang in a handler beyond its timeout, by a second and more (B5).
+
+        Python cannot end them. Other threads take their places, as many as there are (`THREADS`);
+        a process that has some is best stopped in good order, and started anew.
+        """
+        return self._running.hung if self._running else 0
+
     # Starting jobs
 
     def start_new_job(  # noqa: PLR0913 - the arguments of the original, in its order
@@ -105,21 +115,27 @@ class Engine(Changing, Steering):
         params: Any = None,
         queued: bool = False,
         auto_start: bool = True,
+        retries: int | None = None,
+        timeout: float | None = None,
     ) -> int:
         """Start a job of these tasks and return its id once all is durable (A4).
 
         A task is `{"state": {...}}`, with `"skip": True` for one that shall not run. The job
         starts as soon as its handler has a slot; with `auto_start=False` it waits for
         start_next_queued_job() or start_queued_jobs(). `queued` says what is so anyway: every job
-        waits its turn. Raises UnknownHandler, ValueNotStorable; then nothing is stored.
+        waits its turn. `retries` and `timeout` (seconds) take the place of what its handler
+        declares. Raises UnknownHandler, InvalidParams, ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
+        check_own(retries, timeout)
         new = NewJob(
             name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
+            retries=retries,
+            timeout=timeout,
             held=not auto_start,
             uploads=uploads_in(params),
             upload_role=needed("start", handler.roles),
@@ -162,7 +178,7 @@ class Engine(Changing, Steering):
         self.bus.announce(released)
         return released
 
-    def start(
+    def start(  # noqa: PLR0913 - what may be said of a job
         self,
         handler_name: str,
         params: Mapping[str, Any] | None = None,
@@ -170,11 +186,14 @@ class Engine(Changing, Steering):
         name: str | None = None,
         started_by: HasId | int | None = None,
         tasks: Iterable[Mapping[str, Any]] | None = None,
+        retries: int | None = None,
+        timeout: float | None = None,
     ) -> int:
         """Start a job from its handler's params: check them, make its tasks, return its id (A16).
 
         `tasks` given: the handler's own generator is not called. The model's validators find
         `started_by` and `settings` in their context. Uploads among the params become the job's.
+        `retries` and `timeout` are as those of start_new_job().
         Raises UnknownHandler, InvalidParams, TasksNotMade, ValueNotStorable, UploadTaken; then
         nothing is stored.
         """
@@ -184,7 +203,13 @@ class Engine(Changing, Steering):
         checked = handler.read_params(params or {}, self._asked_by(started_by))
         made = self._made(handler, checked) if tasks is None else tasks
         return self.start_new_job(
-            name or handler.title, started_by, made, handler.name, params=checked
+            name or handler.title,
+            started_by,
+            made,
+            handler.name,
+            params=checked,
+            retries=retries,
+            timeout=timeout,
         )
 
     def preview(

@@ -108,6 +108,13 @@ class TaskCancelled(BaseException):
     """
 
 
+class TaskTimedOut(BaseException):
+    """This try of the task took longer than it may, and was ended: nothing it says is stored.
+
+    No Exception, for the same reason.
+    """
+
+
 class InvalidParams(JobsError):
     """The params do not fit the handler's model; `fields` has a sentence for each that is wrong."""
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
+import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from weakref import WeakValueDictionary
 
 from app.jobs import signals
 from app.jobs.context import Add, Call, Task
-from app.jobs.errors import JobsError, TaskCancelled, sentence_of
+from app.jobs.deadlines import Deadline, Deadlines
+from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal
 from app.jobs.registry import Handler
-from app.jobs.states import TaskStatus
+from app.jobs.states import AttemptStatus, TaskStatus
 from app.jobs.store.claiming import Claim
 from app.jobs.store.recording import TaskWrites, moment
 from app.jobs.values import encode, mask_text, storable_text
@@ -38,6 +40,7 @@ class Work:
     facts: JobFacts
     handler: Handler
     worker_id: int
+    call: Call = field(default_factory=Call)
 
     @property
     def job_id(self) -> int:
@@ -48,6 +51,18 @@ class Work:
     def mark(self) -> int:
         """What the worker's mark says while this runs."""
         return self.claim.id
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that this try may take: the job's own, or its handler's; None: no limit."""
+        own = self.facts.timeout
+        return self.handler.timeout if own is None else own
+
+    def is_tried_again_on(self, error: BaseException) -> bool:
+        """Whether there is a retry left for it, if this is what it fails with."""
+        own = self.facts.retries
+        most = self.handler.retries if own is None else own
+        return self.claim.retries < most and self.handler.retries_on(error)
 
 
 class Executor:
@@ -63,53 +78,84 @@ class Executor:
         add: Add,
         shelf: Shelf,
         engine: object,
+        deadlines: Deadlines,
+        replace: Callable[[Work, threading.Thread], bool],
     ) -> None:
         self._journal = journal
         self._finisher = finisher
+        self._deadlines = deadlines
+        self._replace = replace
         self._limit = limit
         self._within = within
         self._add = add
         self._shelf = shelf
         self._engine = engine
 
-    def execute(self, work: Work | Step, call: Call) -> None:
+    def execute(self, work: Work | Step) -> None:
         """Run a task, or a finish step, and hand over what has come of it.
 
-        Never raises for what a handler does. `call` tells when the task is ours no more, and when
-        its job is cancelled.
+        Never raises for what a handler does.
         """
         if isinstance(work, Step):
-            self._finisher.finish(work, call)
+            self._finisher.finish(work)
             return
-        claim = work.claim
-        outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
-        outcome.started_at = moment()
+        outcome = self._timed(work) if work.timeout else self._untimed(work)
+        if outcome:
+            self._journal.end(outcome)
+
+    def _untimed(
+        self, work: Work, begun_at: str | None = None, ends_at: float | None = None
+    ) -> TaskWrites | None:
+        """Run a task; return its outcome, or None when it belongs to others."""
+        outcome = _outcome_of(work, begun_at or moment())
         _tell_of_start(work)
         try:
-            outcome.result = self._result(work, call)
+            outcome.result = self._result(work, ends_at)
             outcome.status = TaskStatus.DONE
         except TaskCancelled:
             outcome.status = TaskStatus.CANCELLED
         except BaseException as error:
-            if call.lost:
-                return  # what it raises then tells of the loss, not of the task
-            _fail(outcome, error, work.facts.secrets)
+            if work.call.lost:
+                return None  # what it raises then tells of the loss, not of the task
+            _fail(outcome, error, work)
         outcome.finished_at = moment()
-        # Refused: it belongs to others now, or has failed already, or nothing is written any more.
-        with contextlib.suppress(JobsError):
-            self._journal.hand_over(outcome)
+        return outcome
 
-    def _result(self, work: Work, call: Call) -> str | None:
+    def _timed(self, work: Work) -> TaskWrites | None:
+        """The same for one with a timeout: whoever notices first that its time is over says so."""
+        begun_at, ends_at = moment(), time.monotonic() + (work.timeout or 0)
+
+        def cut_off(thread: threading.Thread) -> None:
+            late = _outcome_of(work, begun_at)
+            late.traceback = storable_text(mask_text(_place(thread), work.facts.secrets))
+            _time_out(late, work)
+            self._journal.cut_off(late)
+
+        deadline = Deadline(ends_at, cut_off, partial(self._replace, work))
+        self._deadlines.begin(deadline)
+        try:
+            outcome = self._untimed(work, begun_at, ends_at)
+        finally:
+            if not self._deadlines.end(deadline):
+                self._journal.forget(_outcome_of(work, begun_at))
+        if deadline.is_over:
+            return None
+        if outcome and time.monotonic() >= ends_at:
+            _time_out(outcome, work)
+        return outcome
+
+    def _result(self, work: Work, ends_at: float | None) -> str | None:
         task = Task(
             work.claim,
             work.facts,
             worker_id=work.worker_id,
             journal=self._journal,
             limit=self._limit,
-            call=call,
+            call=work.call,
             add=self._add,
             shelf=self._shelf,
             engine=self._engine,
+            ends_at=ends_at,
         )
         with self._within():
             result = work.handler.run(task)
@@ -123,14 +169,46 @@ def _tell_of_start(work: Work) -> None:
         signals.send(signals.task_started, work.handler.name, **facts)
 
 
-def _fail(outcome: TaskWrites, error: BaseException, secrets: Sequence[str]) -> None:
+def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
+    claim = work.claim
+    outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
+    outcome.started_at = begun_at
+    outcome.may_end_job = not work.handler.has_callbacks
+    return outcome
+
+
+def _fail(outcome: TaskWrites, error: BaseException, work: Work) -> None:
     # The first frames are the executor's own: they tell the author of a handler nothing.
     frames = error.__traceback__
     while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
+    secrets = work.facts.secrets
     outcome.status = TaskStatus.FAILED
     outcome.error = storable_text(mask_text(sentence_of(error), secrets))
     outcome.traceback = storable_text(mask_text("".join(_format(error, frames)), secrets))
+    _try_again(outcome, error, work)
+
+
+def _time_out(outcome: TaskWrites, work: Work) -> None:
+    """Let the outcome be that it took too long, whatever else has come of it."""
+    outcome.status, outcome.attempt_status = TaskStatus.FAILED, AttemptStatus.TIMED_OUT
+    outcome.error = f"It took longer than {work.timeout:g} s, which is its timeout."
+    outcome.result = outcome.run_after = None
+    outcome.finished_at = moment()
+    _try_again(outcome, TaskTimedOut(), work)
+
+
+def _try_again(outcome: TaskWrites, error: BaseException, work: Work) -> None:
+    if work.is_tried_again_on(error):
+        outcome.run_after = moment(work.handler.pause(work.claim.retries))
+
+
+def _place(thread: threading.Thread) -> str:
+    """Where a thread is in its handler."""
+    frames = traceback.extract_stack(sys._current_frames().get(thread.ident or 0))
+    own = [place for place, frame in enumerate(frames) if frame.filename == __file__]
+    where = traceback.format_list(frames[own[-1] + 1 :] if own else frames)
+    return "Where it was then (most recent call last):\n" + "".join(where)
 
 
 def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
@@ -141,51 +219,74 @@ def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
 
 
 class Pool:
-    """Threads that execute tasks one after another. The scheduler feeds it, nobody else."""
+    """Threads that execute tasks one after another. The scheduler feeds it, nobody else.
+
+    A thread that hangs has its place taken by another one, and ends when its handler returns.
+    """
 
     def __init__(
         self, executor: Executor, worker: Worker, *, threads: int, on_room: Callable[[], None]
     ) -> None:
         self.threads = threads
+        #: With so few claimed tasks waiting it asks for more.
+        self.low = threads - 1
         self._executor = executor
         self._worker = worker
         self._on_room = on_room
         self._queue: queue.SimpleQueue[Work | Step | None] = queue.SimpleQueue()
         # By claim, not by task: after a loss, another claim of the same task may be in hand, too.
-        self._waiting: dict[Work | Step, Call] = {}
+        self._waiting: dict[Work | Step, None] = {}
         self._in_hand: set[Work | Step] = set()
-        # One for each job that has something in hand; who runs a task of it keeps it alive.
-        self._calls: WeakValueDictionary[int, Call] = WeakValueDictionary()
         #: Tasks that have ended here since the start.
         self.ended = 0
         self._one_ended = threading.Event()
-        self._members: list[threading.Thread] = []
+        # Each with its slot, those that hang among them.
+        self._members: dict[threading.Thread, int] = {}
+
+    @property
+    def most(self) -> int:
+        """So many threads there may be: as many as there are may hang and be replaced."""
+        return 2 * self.threads
 
     def start(self) -> None:
         """Start the threads. They are daemons: a task that never ends must not keep the process."""
         for slot in range(self.threads):
-            member = threading.Thread(
-                target=self._serve, args=(slot,), name=f"jobdeck-pool-{slot}", daemon=True
-            )
-            self._members.append(member)
-            member.start()
+            self._start(slot)
+
+    def _start(self, slot: int) -> None:
+        member = threading.Thread(
+            target=self._serve, args=(slot,), name=f"jobdeck-pool-{slot}", daemon=True
+        )
+        self._members[member] = slot
+        member.start()
+
+    def replace(self, work: Work, thread: threading.Thread) -> bool:
+        """Let another thread take the place of one that hangs in a task that is recorded (B5).
+
+        False: as many hang already as may be replaced. Not to be called once the task has ended.
+        """
+        is_possible = len(self._members) < self.most
+        then = "another one takes its place" if is_possible else "too many do. Restart this process"
+        log.error("A thread hangs in task %s of job %s: %s.", work.claim.index, work.job_id, then)
+        if not is_possible:
+            return False
+        self._in_hand.discard(work)
+        self._start(self._members[thread])
+        self._tell_of_end()
+        return True
 
     def submit(self, works: Iterable[Work | Step]) -> None:
         """Queue claimed tasks for the next free threads."""
         for work in works:
-            call = self._calls.get(work.job_id)
-            if call is None or call.cancelled:  # a cancelled job that is tried again
-                call = self._calls[work.job_id] = Call()
             self._in_hand.add(work)
-            self._waiting[work] = call
+            self._waiting[work] = None
             self._queue.put(work)
 
     def cancel(self, job_ids: Collection[int]) -> list[Work | Step]:
         """Tell what runs of these jobs that they were cancelled; take back what has not begun."""
-        for job_id in job_ids:
-            call = self._calls.get(job_id)
-            if call is not None and not call.cancelled:
-                call.cancel()
+        for work in list(self._in_hand):
+            if work.job_id in job_ids and not work.call.cancelled:
+                work.call.cancel()
         return self._take([each for each in list(self._waiting) if each.job_id in job_ids])
 
     @property
@@ -206,39 +307,50 @@ class Pool:
         return self._take(waiting)
 
     def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
-        taken = [each for each in some if self._waiting.pop(each, None) is not None]
+        taken = [each for each in some if self._take_one(each)]
         self._in_hand.difference_update(taken)
         self._one_ended.set()  # who waits for the end of all may be waiting for these
         return taken
 
+    def _take_one(self, work: Work | Step) -> bool:
+        """Whether it was still waiting, and for whoever asks first."""
+        return self._waiting.pop(work, work) is None
+
     def lose_all(self) -> None:
         """Begin no task that waits, and tell those that run that they belong to others now."""
         self.take_back()
-        lost, self._calls = self._calls, WeakValueDictionary()
-        for call in list(lost.values()):
-            call.lose()
+        for work in list(self._in_hand):
+            work.call.lose()
 
     def _serve(self, slot: int) -> None:
-        while work := self._queue.get():
+        has_its_place = True
+        while has_its_place and (work := self._queue.get()):
             # Work that is not among the waiting any more was taken back meanwhile.
-            call = self._waiting.pop(work, None)
-            if call is not None:
-                self._run(slot, work, call)
+            if self._take_one(work):
+                has_its_place = self._run(slot, work)
+        self._members.pop(threading.current_thread())
 
-    def _run(self, slot: int, work: Work | Step, call: Call) -> None:
+    def _run(self, slot: int, work: Work | Step) -> bool:
+        """Run something; tell whether no other thread has taken the place of this one meanwhile."""
         try:
             self._worker.runs(slot, work.mark)
-            self._executor.execute(work, call)
-        except Exception:
+            self._executor.execute(work)
+        except BaseException:
             # A thread of the pool outlives whatever it is; a restart returns the task.
             log.exception("The engine failed to run a part of job %s.", work.job_id)
-        finally:
-            self._worker.runs(slot, 0)
-            self._in_hand.discard(work)
-            self.ended += 1
+        if work not in self._in_hand:
+            return False
+        self._worker.runs(slot, 0)
+        self._in_hand.discard(work)
+        self._tell_of_end()
+        return True
+
+    def _tell_of_end(self) -> None:
+        self.ended += 1
+        if not self._one_ended.is_set():
             self._one_ended.set()
-            if self.waiting < self.threads:
-                self._on_room()
+        if self.waiting <= self.low:
+            self._on_room()
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until a task ends, or for so many seconds."""
@@ -248,5 +360,5 @@ class Pool:
 
     def stop(self) -> None:
         """Let each thread end after the task that it runs."""
-        for _ in self._members:
+        for _ in list(self._members):
             self._queue.put(None)

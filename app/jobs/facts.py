@@ -28,6 +28,9 @@ class JobFacts:
         self.started_by = None if row.started_by is None else StartedBy(row.started_by)
         #: Secret params, as texts to be hidden wherever something is said.
         self.secrets = secrets_in(decode(row.params)) if SECRET in row.params else ()
+        #: Its own, in place of what its handler declares; None: the handler's.
+        self.retries = row.retries
+        self.timeout = row.timeout
         self._read_params = params
 
     @cached_property

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -60,6 +60,7 @@ class Step:
     facts: JobFacts
     handler: Handler
     worker_id: int
+    call: Call = field(default_factory=Call)
 
     @property
     def job_id(self) -> int:
@@ -82,11 +83,11 @@ class Step:
 class FinishingJob(KnownJob):
     """The job as its callbacks see it: all its tasks have ended. `is_over`: it has ended, too."""
 
-    def __init__(self, parts: Parts, step: Step, call: Call, *, is_over: bool) -> None:
+    def __init__(self, parts: Parts, step: Step, *, is_over: bool) -> None:
         super().__init__(step.facts)
         self._parts = parts
         self._step = step
-        self._call = call
+        self._call = step.call
         self._is_over = is_over
         self._added: list[NewTask] = []
 
@@ -173,35 +174,35 @@ class Finisher:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def finish(self, step: Step, call: Call) -> None:
+    def finish(self, step: Step) -> None:
         """Do what of a finish step is due; never raises for what a callback does.
 
         When the step is lost to others, what it has come to is not recorded: they repeat it.
         """
         with contextlib.suppress(TaskLost):
-            if step.claim.stage == "before" and not self._before(step, call):
+            if step.claim.stage == "before" and not self._before(step):
                 return
-            self._after(step, call)
+            self._after(step)
 
-    def _before(self, step: Step, call: Call) -> bool:
+    def _before(self, step: Step) -> bool:
         """Call `before_job_finish`, and record its end; tell whether `on_all_tasks_done` is due."""
-        job = FinishingJob(self._parts, step, call, is_over=False)
+        job = FinishingJob(self._parts, step, is_over=False)
         error = None
         if step.handler.finish_hook and not job.cancelled:
             hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
-        is_owed = self._record(step, call, lambda: self._end(step.end(error), tasks))
+        is_owed = self._record(step, lambda: self._end(step.end(error), tasks))
         signals.tell_of_ends(self._parts.database, [step.job_id])
         return is_owed
 
-    def _after(self, step: Step, call: Call) -> None:
+    def _after(self, step: Step) -> None:
         error = None
         if step.handler.all_tasks_done:
-            job = FinishingJob(self._parts, step, call, is_over=True)
+            job = FinishingJob(self._parts, step, is_over=True)
             hook = partial(step.handler.all_tasks_done, job)
             error = self._called(step, "on_all_tasks_done", hook)
-        self._record(step, call, lambda: self._let_go(step.end(error)))
+        self._record(step, lambda: self._let_go(step.end(error)))
 
     def _called(self, step: Step, name: str, hook: Callback) -> str | None:
         """Call a callback; return what went wrong, as a sentence."""
@@ -237,7 +238,7 @@ class Finisher:
         with self._parts.database.writing() as connection:
             ending.let_go(connection, end)
 
-    def _record(self, step: Step, call: Call, write: Callable[[], Written]) -> Written:
-        written = patiently(call, write, DBAPIError, AddingInterrupted)
+    def _record(self, step: Step, write: Callable[[], Written]) -> Written:
+        written = patiently(step.call, write, DBAPIError, AddingInterrupted)
         self._parts.announce([step.job_id])
         return written

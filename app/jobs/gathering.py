@@ -63,6 +63,8 @@ class Group:
     heads: dict[int, Head]
     #: Tasks that were failed because the database refuses what they say.
     failed: set[int] = field(default_factory=set)
+    #: When it was written.
+    at: str = ""
 
     @property
     def job_states(self) -> list[JobState]:
@@ -87,6 +89,8 @@ class Gathering:
         self._resting: dict[int, tuple[float, float]] = {}
         # Tasks that still run although they have failed: the database refused what they said.
         self._refused: dict[int, str] = {}
+        # Tries whose time is over and whose threads go on: nothing they say counts any more.
+        self._cut_off: set[tuple[int, int]] = set()
         self._lines = 0  # of logs, among what is pending
         #: Lost changes that nobody waits for.
         self.lost: dict[Ticket, None] = {}
@@ -119,6 +123,34 @@ class Gathering:
         if reason and claim.status:
             del self._refused[claim.task_id]
         return reason
+
+    def is_cut_off(self, claim: TaskWrites) -> bool:
+        """Whether the time of this try was over before its thread ended."""
+        return bool(self._cut_off) and (claim.task_id, claim.attempt) in self._cut_off
+
+    def cut_off(self, outcome: TaskWrites) -> None:
+        """Add the outcome of a try whose thread goes on; what that has set just before is void.
+
+        For it may belong to a change of the job's state, which can be made no more.
+        """
+        task_id = outcome.task_id
+        self._cut_off.add((task_id, outcome.attempt))
+        if self.refusal(outcome):
+            return  # it has failed already
+        if task_id in self._held:
+            self._held[task_id].state = None
+        if task_id in self._pending and not self._is_waited_for(task_id):
+            self._pending[task_id].state = None
+        self.add(outcome)
+
+    def forget(self, claim: TaskWrites) -> None:
+        """The thread of a try that was cut off has ended."""
+        self._cut_off.discard((claim.task_id, claim.attempt))
+
+    def _is_waited_for(self, task_id: int) -> bool:
+        """Whether a thread waits for a change that it has offered in the name of this task."""
+        tickets = (ticket for head in self._heads.values() for ticket in head.tickets)
+        return any(ticket.task_id == task_id and ticket.again is None for ticket in tickets)
 
     def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
         """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
@@ -188,6 +220,7 @@ class Gathering:
         """Forget everything: the worker that said it is no more."""
         for head in self._heads.values():
             head.settle(stored=False)
+        self._cut_off.clear()
         said = (self._pending, self._resting, self._held, self._heads, self._refused, self.lost)
         for each in said:
             each.clear()
@@ -226,7 +259,8 @@ class Gathering:
 
     def give_up(self, claim: TaskWrites) -> None:
         """Hold back no longer what a claim has said: its change is not made again after all."""
-        if claim.task_id in self._held:
+        held = self._held.get(claim.task_id)
+        if held and held.attempt == claim.attempt:
             self.add(claim, releases=True)
 
     def _take_tickets(self, group: Group, job_ids: Iterable[int]) -> list[Ticket]:
@@ -244,6 +278,7 @@ class Gathering:
                     self._keep_back(writes)
                 else:
                     self.add(writes)
+            self._release_if_over(task_id)
         for ticket in tickets:
             if ticket.again is None:
                 ticket.stored = False
@@ -253,6 +288,13 @@ class Gathering:
     def _keep_back(self, writes: TaskWrites | None) -> None:
         if writes:
             _merge(self._held, writes)
+
+    def _release_if_over(self, task_id: int) -> None:
+        """Hold back nothing for a change that is made no more: its try was cut off."""
+        held = self._held.get(task_id)
+        if held and held.status:
+            held.state = None
+            _merge(self._pending, self._held.pop(task_id))
 
     def _take_pending(self, task_id: int) -> TaskWrites | None:
         self._resting.pop(task_id, None)

@@ -10,13 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.db import Database
+from app.db import Database, Line
 from app.jobs import signals
-from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, ValueNotStorable
+from app.jobs.errors import (
+    EngineStopped,
+    JobNotFound,
+    TaskLost,
+    TaskTimedOut,
+    ValueNotStorable,
+)
 from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
@@ -43,12 +50,16 @@ class Journal:
         on_fenced: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._database = database
+        self._line = Line(database)  # for the thread
         self._announce = announce
         self._more_to_come = more_to_come
         self._on_fenced = on_fenced
         self._changed = threading.Condition()
         self._worker_id = 0
         self._gathering = Gathering()
+        # Outcomes that are said, and not yet among what is gathered.
+        self._ended: deque[TaskWrites] = deque()
+        self._is_idle = False
         self._writing: Group | None = None
         self._stop_asked = threading.Event()
         self._given_up = threading.Event()
@@ -61,8 +72,9 @@ class Journal:
     def hand_over(self, writes: TaskWrites) -> None:
         """Add to what a claim has to say.
 
-        Raises TaskLost when the claim is no longer ours, ValueNotStorable when the database has
-        refused what it said before, EngineStopped when nothing is written any more.
+        Raises TaskLost when the claim is no longer ours, TaskTimedOut when it was cut off,
+        ValueNotStorable when the database has refused what it said before, EngineStopped when
+        nothing is written any more.
         """
         with self._changed:
             self._check(writes)
@@ -72,13 +84,35 @@ class Journal:
                 self._gathering.add(writes)
             self._changed.notify_all()
 
+    def end(self, outcome: TaskWrites) -> None:
+        """Hand over the last word of a claim. Nobody waits, not even for the journal's lock."""
+        self._ended.append(outcome)
+        if self._is_idle:
+            self._wake_all()
+
     def flush(self, claim: TaskWrites) -> None:
         """Return once all that this claim has handed over is durable; raise as hand_over() does."""
         with self._changed:
+            self._demand_not_cut_off(claim)
             self._gathering.end_rest(claim.task_id)
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._is_on_its_way(claim) or self._is_over)
             self._check(claim)
+
+    def cut_off(self, outcome: TaskWrites) -> None:
+        """Take the outcome of a try whose thread goes on; whatever that says from now on is void.
+
+        Waits for nobody. Of a claim that is no longer ours nothing is taken.
+        """
+        with self._changed:
+            if outcome.worker_id == self._worker_id:
+                self._gathering.cut_off(outcome)
+                self._changed.notify_all()
+
+    def forget(self, claim: TaskWrites) -> None:
+        """Say that the thread of a try that was cut off has ended."""
+        with self._changed:
+            self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
         """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
@@ -117,6 +151,7 @@ class Journal:
     def begin_change(self, claim: TaskWrites) -> None:
         """Keep back what a claim has said until it offers a change, or gives it up."""
         with self._changed:
+            self._demand_not_cut_off(claim)
             self._gathering.hold(claim.task_id)
 
     def give_up(self, claim: TaskWrites) -> None:
@@ -132,13 +167,21 @@ class Journal:
         )
         if claim.worker_id != self._worker_id:
             raise TaskLost
+        if not own:
+            self._demand_not_cut_off(claim)
         reason = self._gathering.refusal(claim)
         if reason:
             raise ValueNotStorable(reason)
         if self._is_over:
             raise EngineStopped
 
+    def _demand_not_cut_off(self, claim: TaskWrites) -> None:
+        if self._gathering.is_cut_off(claim):
+            raise TaskTimedOut
+
     def _is_on_its_way(self, claim: TaskWrites) -> bool:
+        if self._gathering.is_cut_off(claim):
+            return False  # what is on its way is not what its thread has said
         if self._writing and claim.task_id in self._writing.writes:
             return True
         return claim.task_id in self._gathering
@@ -177,6 +220,12 @@ class Journal:
         return self._given_up.is_set()
 
     def _run(self) -> None:
+        try:
+            self._write_groups()
+        finally:
+            self._line.close()
+
+    def _write_groups(self) -> None:
         written_at = 0.0
         while group := self._next_group(written_at):
             try:
@@ -196,18 +245,30 @@ class Journal:
         if time.monotonic() - written_at < 5 * LINGER_SECONDS and self._more_to_come():
             self._stop_asked.wait(LINGER_SECONDS)
         with self._changed:
+            self._gather_ends()
             self._writing = self._gathering.take(self._worker_id, time.monotonic())
             self._changed.notify_all()
             return self._writing
 
     def _wait_for_words(self) -> bool:
         """Wait until there is something to write; False: there will be nothing any more."""
+        self._is_idle = True  # said first: who ends a task after the next look wakes this thread
+        self._gather_ends()
         while (seconds := self._gathering.rest(time.monotonic())) != 0:
             if self._stop_asked.is_set():
                 self._gathering.end_rest()
                 return self._gathering.rest(time.monotonic()) == 0
             self._changed.wait(seconds)
+            self._gather_ends()
+        self._is_idle = False
         return True
+
+    def _gather_ends(self) -> None:
+        """Add the outcomes, but those of a worker that was, and of tasks that have failed."""
+        while self._ended:
+            outcome = self._ended.popleft()
+            if outcome.worker_id == self._worker_id and not self._gathering.refusal(outcome):
+                self._gathering.add(outcome)
 
     def _done_with(self, group: Group) -> None:
         with self._changed:
@@ -215,7 +276,7 @@ class Journal:
             self._gathering.is_stored(group)
             self._changed.notify_all()
         self._announce(group.job_ids)
-        signals.tell_of_outcomes(self._database, group.writes.values())
+        signals.tell_of_outcomes(self._database, group.writes.values(), group.at)
 
     def _drop(self, group: Group) -> None:
         """Forget a group whose worker was taken for dead, and all else that worker had to say."""
@@ -264,8 +325,8 @@ class Journal:
         while True:
             self._make_again()
             try:
-                with self._database.writing_once() as connection:
-                    recording.write_group(
+                with self._line.writing_once() as connection:
+                    group.at = recording.write_group(
                         connection, group.worker_id, group.writes.values(), group.job_states
                     )
                 return

@@ -129,6 +129,10 @@ class Job(Base):
     finisher: Mapped[int | None]
     finish_rounds: Mapped[int] = mapped_column(server_default=text("0"))
     finish_crashes: Mapped[int] = mapped_column(server_default=text("0"))
+    waiting: Mapped[int] = mapped_column(server_default=text("0"))  # of scheduled: for a next try
+    # What was asked for this job alone; None: what its handler declares.
+    retries: Mapped[int | None]
+    timeout: Mapped[float | None]  # seconds that a try may take
 
     __table_args__ = (
         CheckConstraint(
@@ -155,16 +159,11 @@ class Job(Base):
     )
 
 
-def _tasks_where(status: TaskStatus) -> Index:
-    """An index of one status' tasks: small, in the order of their job."""
-    condition = text(f"status = '{status}'")
-    return Index(
-        f"ix_task_{status.lower()}",
-        "job_id",
-        "idx",
-        sqlite_where=condition,
-        postgresql_where=condition,
-    )
+def _tasks_where(name: str, condition: str, *columns: str) -> Index:
+    """An index of the tasks of which this is true: small, in the order of their job."""
+    where = text(condition)
+    columns = columns or ("job_id", "idx")
+    return Index(f"ix_task_{name}", *columns, sqlite_where=where, postgresql_where=where)
 
 
 class Task(Base):
@@ -185,23 +184,24 @@ class Task(Base):
     error: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     result: Mapped[str | None] = mapped_column(Text)
+    # Of a scheduled one that has failed: not to be tried again before. Set on no other.
+    run_after: Mapped[datetime | None] = mapped_column(Moment)
+    retries: Mapped[int] = mapped_column(server_default=text("0"))  # used up since it was opened
 
     __table_args__ = (
         CheckConstraint(
             "status IN ({})".format(", ".join(f"'{each}'" for each in TaskStatus)), name="status"
         ),
         Index("uq_task_job_id_idx", "job_id", "idx", unique=True),
-        _tasks_where(TaskStatus.SCHEDULED),
-        _tasks_where(TaskStatus.IN_PROGRESS),
-        _tasks_where(TaskStatus.FAILED),
-        _tasks_where(TaskStatus.CANCELLED),
+        # What waits for its next try is in indexes of its own: a million of such cost no claim.
+        _tasks_where("scheduled", "status = 'SCHEDULED' AND run_after IS NULL"),
+        _tasks_where("waiting", "run_after IS NOT NULL"),
+        _tasks_where("run_after", "run_after IS NOT NULL", "run_after"),
+        _tasks_where("in_progress", "status = 'IN_PROGRESS'"),
+        _tasks_where("failed", "status = 'FAILED'"),
+        _tasks_where("cancelled", "status = 'CANCELLED'"),
         # The few that must run alone next, see claiming.SUSPECT_CRASHES.
-        Index(
-            "ix_task_suspect",
-            "id",
-            sqlite_where=text("status = 'SCHEDULED' AND crashes >= 2"),
-            postgresql_where=text("status = 'SCHEDULED' AND crashes >= 2"),
-        ),
+        _tasks_where("suspect", "status = 'SCHEDULED' AND crashes >= 2", "id"),
     )
 
 
@@ -287,10 +287,22 @@ def _moved(status: TaskStatus) -> str:
 _ALL_MOVED = ",\n    ".join(_moved(status) for status in TaskStatus)
 
 
+# Claims and outcomes come by hundreds of one job: their statements count a job's tasks at once,
+# for a trigger at each row takes longer than the change itself. An outcome counts no crash.
 SQLITE_COUNTING = (
-    f"""CREATE TRIGGER task_counted AFTER UPDATE OF status, state ON task BEGIN
+    f"""CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
+WHEN OLD.status <> NEW.status
+  AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
+  AND NOT (OLD.status = 'IN_PROGRESS' AND NEW.status IN ('DONE', 'FAILED', 'CANCELLED')
+           AND NEW.crashes = OLD.crashes) BEGIN
   UPDATE job SET version = version + 1,
     {_ALL_MOVED}
+  WHERE id = NEW.job_id;
+END""",
+    """CREATE TRIGGER task_waits AFTER UPDATE OF run_after ON task
+WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
+  UPDATE job SET version = version + 1,
+    waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
   WHERE id = NEW.job_id;
 END""",
     """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
@@ -322,12 +334,14 @@ _ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskSt
 POSTGRESQL_COUNTING = (
     f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
-    {_ALL_BY_DIFFERENCES}
+    {_ALL_BY_DIFFERENCES},
+    waiting = job.waiting + coalesce(moved.waiting, 0)
   FROM (
     SELECT moved.job_id,
-      {_DIFFERENCES}
-    FROM (SELECT job_id, status, 1 AS by FROM newer
-          UNION ALL SELECT job_id, status, -1 FROM older) AS moved
+      {_DIFFERENCES},
+      sum(moved.by) FILTER (WHERE moved.run_after IS NOT NULL) AS waiting
+    FROM (SELECT job_id, status, run_after, 1 AS by FROM newer
+          UNION ALL SELECT job_id, status, run_after, -1 FROM older) AS moved
     GROUP BY moved.job_id
   ) AS moved
   WHERE job.id = moved.job_id;
@@ -358,7 +372,7 @@ END $$""",
 FOR EACH ROW WHEN (
   NEW.preparing_until IS NULL AND (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
-    OR NEW.scheduled > OLD.scheduled
+    OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
         OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
     OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit

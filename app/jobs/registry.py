@@ -21,6 +21,7 @@ from pydantic_core import to_jsonable_python
 
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.retries import Retries
 from app.jobs.store.keeping import Declared
 from app.jobs.values import SECRET, decode, demand_sound, reveal_secrets
 from app.users.permissions import Role
@@ -48,10 +49,9 @@ class Preview:
 
 
 @dataclass(kw_only=True)
-class Handler:
-    """One kind of job: how its tasks are run, and within which limits."""
+class Handler(Retries):
+    """One kind of job: how its tasks are run and tried again, and within which limits."""
 
-    name: str
     run: Callable[[Task], Any]
     params: type[BaseModel] | None = None
     parallel_limit: int | None = 3
@@ -66,6 +66,7 @@ class Handler:
     def __post_init__(self) -> None:
         self._check_limit("parallel_limit", self.parallel_limit)
         self._check_limit("concurrency_limit", self.concurrency_limit)
+        self.check_retries()
         if unknown := set(self.roles) - ACTIONS:
             raise BadHandler(
                 f"roles of handler {self.name!r} name {sorted(unknown)}; "
@@ -194,6 +195,13 @@ def task_handler(
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
     `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`,
     `before_job_finish`, `on_all_tasks_done` (the callbacks, which may be decorated as well).
+
+    A task that fails is tried again `retries=0` times (B4) if `retry_on=(Exception,)` names what
+    it raised: after `retry_delay=1.0` seconds at first, then after longer ones as `backoff` says
+    ("exponential", "linear" or "fixed"), `max_retry_delay=3600` at most, and always up to a quarter
+    longer. A try that takes longer than `timeout` seconds (None: as long as it likes) has failed,
+    with what `retry_on` knows as a TimeoutError (B5). `retries` and `timeout` may be given for one
+    job when it is started.
     """
     if callable(name):
         return Handler(name=name.__name__, run=name)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Settings
 from app.db import Database
 from app.jobs.adding import add_tasks, new_tasks
+from app.jobs.deadlines import Deadlines
 from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
 from app.jobs.files import Shelf
@@ -62,6 +63,7 @@ class Running:
             more_to_come=lambda: bool(self._pool.load),
             on_fenced=lambda worker_id: self._scheduler.fenced(worker_id),
         )
+        self._deadlines = Deadlines()
         self._pool = Pool(
             self._make_executor(settings.max_value_kb * 1024, within),
             self._worker,
@@ -91,6 +93,8 @@ class Running:
             add=add,
             shelf=self._shelf,
             engine=self._engine,
+            deadlines=self._deadlines,
+            replace=lambda work, thread: self._pool.replace(work, thread),
         )
 
     def _make_scheduler(self, settings: Settings) -> Scheduler:
@@ -108,7 +112,21 @@ class Running:
     @property
     def trouble(self) -> str | None:
         """Why nothing can be run just now, as a sentence."""
-        return self._journal.trouble or self._scheduler.trouble
+        return self._journal.trouble or self._scheduler.trouble or self._hanging
+
+    @property
+    def hung(self) -> int:
+        """How many threads hang: a second after the timeout of their try they still run it (B5)."""
+        return self._deadlines.hung
+
+    @property
+    def _hanging(self) -> str | None:
+        if self.hung < self._pool.most:
+            return None
+        return (
+            f"All {self._pool.most} threads hang beyond the timeouts of their tasks. Restart this "
+            "process; the tracebacks of those attempts say where."
+        )
 
     def start(self) -> None:
         """Register as a worker, then let the threads begin."""
@@ -138,6 +156,7 @@ class Running:
             self._pool.wait_for_end(end - time.monotonic())
         self._pool.lose_all()
         self._pool.stop()
+        self._deadlines.stop()
         self._journal.stop(LAST_WRITES_SECONDS)
         self._watching.close()
         try:

@@ -8,14 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, now
+from app.db import Changes, Database, Line
 from app.jobs import signals
+from app.jobs.alarm import Alarm
 from app.jobs.events import NO_JOB
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
@@ -28,7 +28,6 @@ from app.jobs.store import claiming, reading
 from app.jobs.store.claiming import SUSPECT_CRASHES, Candidate, Order
 from app.jobs.store.ending import LeftBehind
 from app.jobs.store.steering import EVERYTHING
-from app.jobs.views import Pause
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -84,8 +83,10 @@ class Scheduler:
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
+        self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
+        self._line = Line(database)
         self._owes_a_look = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
@@ -97,8 +98,6 @@ class Scheduler:
         self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
-        #: When the next pause ends by itself, if one does.
-        self._resumes_at: datetime | None = None
         # What of cancelled and paused jobs had not begun, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
@@ -114,7 +113,7 @@ class Scheduler:
         if NO_JOB in job_ids:
             self._housekeeper.hurry()
         # What this thread itself announces, it knows.
-        if threading.current_thread() is not self._thread:
+        if not self._wake.is_set() and threading.current_thread() is not self._thread:
             self._wake.set()
 
     def fenced(self, worker_id: int) -> None:
@@ -132,31 +131,26 @@ class Scheduler:
         while not self._stop_asked.is_set():
             self._owes_a_look = self._owes_a_look or self._wake.is_set()
             self._wake.clear()
+            nap = self._poll  # what failed is not tried again sooner
             try:
                 self._turn()
                 self.trouble = None
+                nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
                 log.exception("The scheduler failed; it tries again.")
-            self._wake.wait(self._rest())
+            self._wake.wait(nap)
             if self._pool.load > self._pool.threads // 2:
                 self._stop_asked.wait(BUSY_SECONDS)
         self._changes.close()
-
-    def _rest(self) -> float:
-        """For how long nothing happens by itself: at the end of a pause there is work again."""
-        if self._resumes_at is None:
-            return self._poll
-        return max(0.0, min(self._poll, (self._resumes_at - now()).total_seconds()))
+        self._line.close()
 
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
             self._begin_anew()
-        if self._resumes_at is not None and self._resumes_at <= now():
-            self._resumes_at, self._owes_a_look = None, True
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
             return
@@ -183,12 +177,13 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
-            self._heed(self._housekeeper.pauses)
+            self._give_back_paused()
+        if self._alarm.rings():
+            self._owes_a_look = True
 
-    def _heed(self, pauses: Sequence[Pause]) -> None:
-        """Know when the next pause ends; what is paused and waits here for a thread goes back."""
-        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
-        names = {each.handler for each in pauses}
+    def _give_back_paused(self) -> None:
+        """What is paused and waits here for a thread never begins."""
+        names = {each.handler for each in self._housekeeper.pauses}
         if names:
             paused = self._names if EVERYTHING in names else names
             self._taken_back += self._pool.take_back(paused)
@@ -208,13 +203,13 @@ class Scheduler:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        load = self._pool.load
-        if self._pool.waiting > (target - self._pool.threads) // 2:
-            return 0
-        return max(0, target - load)
+        half = (target - self._pool.threads) // 2
+        self._pool.low = max(half, self._pool.threads - 1)
+        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
 
     def _plan(self, room: int) -> Order:
-        with self._database.reading() as connection:
+        with self._line.reading() as connection:
+            self._alarm.set(connection)
             running = claiming.running_jobs(connection, self._names, self._called)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
@@ -297,7 +292,7 @@ class Scheduler:
     def _carry_out(self, order: Order) -> None:
         worker_id = self._worker.id
         try:
-            with self._database.writing_once() as connection:
+            with self._line.writing_once() as connection:
                 at = claiming.claim(connection, worker_id, order)
         except IntegrityError as error:
             if "fenced" not in str(error.orig):
@@ -318,7 +313,7 @@ class Scheduler:
         """Read what was claimed, whatever it takes: nobody else would run it."""
         while True:
             try:
-                with self._database.reading() as connection:
+                with self._line.reading() as connection:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:

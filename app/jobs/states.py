@@ -43,8 +43,8 @@ JOB_ENTERED_FROM: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.CANCELLED: frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS}),
 }
 TASK_ENTERED_FROM: dict[TaskStatus, frozenset[TaskStatus]] = {
-    # Back from IN_PROGRESS: its worker died, or handed it back on its way out. From the others:
-    # it is tried again.
+    # Back from IN_PROGRESS: it failed and has retries left, its worker died, or handed it back on
+    # its way out. From the others: it is tried again.
     TaskStatus.SCHEDULED: TASK_FINAL | {TaskStatus.IN_PROGRESS},
     TaskStatus.IN_PROGRESS: frozenset({TaskStatus.SCHEDULED}),
     TaskStatus.DONE: frozenset({TaskStatus.IN_PROGRESS}),
@@ -61,4 +61,5 @@ class AttemptStatus(StrEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"  # it stopped because its job was cancelled
+    TIMED_OUT = "TIMED_OUT"  # it took longer than it may; its task FAILED, or is tried again
     CRASHED = "CRASHED"  # its worker died while it ran

@@ -85,6 +85,8 @@ class JobRow:
     failed: int
     cancelled: int
     skipped: int
+    #: How many of those scheduled wait for their next try.
+    waiting: int
     version: int
     created_at: datetime
     started_at: datetime | None
@@ -131,6 +133,9 @@ class JobDetail(JobRow):
     params: dict[str, Any]
     state: dict[str, Any]
     error: str | None
+    #: Its own, in place of what its handler declares; None: the handler's.
+    retries: int | None
+    timeout: float | None
     #: Tasks of it at once (None: no limit), and whether that is its own, not its handler's.
     parallel_limit: int | None
     has_own_limit: bool
@@ -151,6 +156,9 @@ class TaskRow:
     error: str | None
     state: dict[str, Any]
     result: Any
+    #: When one that failed is tried again, and how often it was so far, since it was opened.
+    run_after: datetime | None
+    retries: int
 
     @property
     def is_final(self) -> bool:

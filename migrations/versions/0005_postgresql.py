@@ -1,4 +1,8 @@
-"""Pauses and limits that people set; and on PostgreSQL, too, what counts, claims and records."""
+"""On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work.
+
+On both databases: tasks that failed and wait for their next try, and what people decide about
+handlers: pauses, and limits.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,26 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add what people decide about handlers; make the views and triggers that SQLite has had."""
+    """Add columns and indexes; make the views and triggers that SQLite has had since 0002."""
+    _retries()
     _limits()
     _pauses()
-    op.add_column("worker", _count("threads"))
-    op.add_column("worker", sa.Column("renewed_at", Moment()))
-    statements = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
-    for statement in statements.get(op.get_context().dialect.name, ()):
+    is_sqlite = op.get_context().dialect.name == "sqlite"
+    for statement in SQLITE if is_sqlite else POSTGRESQL:
         op.get_bind().exec_driver_sql(statement)
+
+
+def _retries() -> None:
+    op.add_column("job", _count("waiting"))
+    op.add_column("job", sa.Column("retries", sa.Integer()))
+    op.add_column("job", sa.Column("timeout", sa.Double()))
+    op.add_column("task", sa.Column("run_after", Moment()))
+    op.add_column("task", _count("retries"))
+    op.drop_index("ix_task_scheduled", "task")
+    ready, waits = "status = 'SCHEDULED' AND run_after IS NULL", "run_after IS NOT NULL"
+    _index_where("ix_task_scheduled", "task", ["job_id", "idx"], ready)
+    _index_where("ix_task_waiting", "task", ["job_id", "idx"], waits)
+    _index_where("ix_task_run_after", "task", ["run_after"], waits)
 
 
 def _limits() -> None:
@@ -43,16 +59,44 @@ def _pauses() -> None:
         ),
         sa.PrimaryKeyConstraint("handler", name=op.f("pk_pause")),
     )
+    op.add_column("worker", _count("threads"))
+    op.add_column("worker", sa.Column("renewed_at", Moment()))
 
 
 def _count(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
 
 
+def _index_where(name: str, table: str, columns: list[str], condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
+
+
 SQLITE = (
-    "DROP VIEW claim",
-    """CREATE VIEW claim AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start, NULL AS tasks""",
+    "DROP TRIGGER task_counted",
+    "DROP TRIGGER claim_made",
+    "DROP TRIGGER journal_group_written",
+    "DROP VIEW journal_group",
+    """CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
+WHEN OLD.status <> NEW.status
+  AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
+  AND NOT (OLD.status = 'IN_PROGRESS' AND NEW.status IN ('DONE', 'FAILED', 'CANCELLED')
+           AND NEW.crashes = OLD.crashes) BEGIN
+  UPDATE job SET version = version + 1,
+    scheduled = scheduled - (OLD.status = 'SCHEDULED') + (NEW.status = 'SCHEDULED'),
+    in_progress = in_progress - (OLD.status = 'IN_PROGRESS') + (NEW.status = 'IN_PROGRESS'),
+    done = done - (OLD.status = 'DONE') + (NEW.status = 'DONE'),
+    failed = failed - (OLD.status = 'FAILED') + (NEW.status = 'FAILED'),
+    cancelled = cancelled - (OLD.status = 'CANCELLED') + (NEW.status = 'CANCELLED'),
+    skipped = skipped - (OLD.status = 'SKIPPED') + (NEW.status = 'SKIPPED')
+  WHERE id = NEW.job_id;
+END""",
+    """CREATE TRIGGER task_waits AFTER UPDATE OF run_after ON task
+WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
+  UPDATE job SET version = version + 1,
+    waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
+  WHERE id = NEW.job_id;
+END""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -60,8 +104,8 @@ SQLITE = (
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -95,7 +139,7 @@ SQLITE = (
     CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN job ON job.id = wanted_task.job_id
     CROSS JOIN handler ON handler.name = job.handler
-    WHERE +wanted_task.status = 'SCHEDULED'
+    WHERE +wanted_task.status = 'SCHEDULED' AND wanted_task.run_after IS NULL
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
         <= nullif(coalesce(
@@ -103,6 +147,93 @@ SQLITE = (
       AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
             AND (pause.until IS NULL OR pause.until > NEW.at)));
+
+  UPDATE job SET scheduled = scheduled - taken.tasks, in_progress = in_progress + taken.tasks,
+                 version = version + 1
+  FROM (
+    SELECT task.job_id, count(*) AS tasks FROM json_each(NEW.tasks) AS wanted
+    CROSS JOIN task ON task.id = json_extract(wanted.value, '$[0]')
+    WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+      AND task.started_at = NEW.at
+    GROUP BY task.job_id
+  ) AS taken WHERE job.id = taken.job_id;
+END""",
+    """CREATE VIEW journal_group AS SELECT
+  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
+  NULL AS job_states, NULL AS ending""",
+    """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
+  SELECT RAISE(ABORT, 'jobdeck: fenced')
+  WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
+
+  SELECT RAISE(ABORT, 'jobdeck: moved') FROM json_each(NEW.job_states) AS newer
+  LEFT JOIN job ON job.id = json_extract(newer.value, '$[0]')
+  WHERE job.state_version IS NOT json_extract(newer.value, '$[1]');
+
+  UPDATE job SET state = json_extract(newer.value, '$[2]'),
+                 state_version = state_version + 1, version = version + 1
+  FROM json_each(NEW.job_states) AS newer WHERE job.id = json_extract(newer.value, '$[0]');
+
+  UPDATE job SET in_progress = in_progress - said.done - said.failed - said.cancelled,
+                 done = job.done + said.done, failed = job.failed + said.failed,
+                 cancelled = job.cancelled + said.cancelled, version = version + 1
+  FROM (
+    SELECT task.job_id,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'DONE') AS done,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'FAILED') AS failed,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'CANCELLED') AS cancelled
+    FROM json_each(NEW.tasks) AS said
+    CROSS JOIN task ON task.id = json_extract(said.value, '$[0]')
+    WHERE task.attempt = json_extract(said.value, '$[1]')
+      AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+    GROUP BY task.job_id
+  ) AS said WHERE job.id = said.job_id;
+
+  UPDATE task SET status = coalesce(json_extract(said.value, '$[2]'), status),
+                  state = coalesce(json_extract(said.value, '$[3]'), state),
+                  result = json_extract(said.value, '$[4]'),
+                  error = json_extract(said.value, '$[5]'),
+                  started_at = coalesce(json_extract(said.value, '$[6]'), started_at),
+                  finished_at = json_extract(said.value, '$[7]'),
+                  version = (SELECT version FROM job WHERE id = task.job_id)
+  FROM json_each(NEW.tasks) AS said
+  WHERE task.id = json_extract(said.value, '$[0]')
+    AND +task.attempt = json_extract(said.value, '$[1]')
+    AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS';
+
+  INSERT INTO attempt
+    (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+  SELECT json_extract(bad.value, '$[0]'), json_extract(bad.value, '$[1]'),
+         json_extract(bad.value, '$[2]'), NEW.worker_id, json_extract(bad.value, '$[3]'),
+         json_extract(bad.value, '$[4]'), json_extract(bad.value, '$[5]'),
+         json_extract(bad.value, '$[6]')
+  FROM json_each(NEW.attempts) AS bad
+  JOIN task ON task.id = json_extract(bad.value, '$[0]')
+    AND task.attempt = json_extract(bad.value, '$[1]') AND task.worker_id = NEW.worker_id;
+
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = json_extract(again.value, '$[2]'), retries = retries + 1,
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  FROM json_each(NEW.retries) AS again
+  WHERE task.id = json_extract(again.value, '$[0]')
+    AND +task.attempt = json_extract(again.value, '$[1]')
+    AND +task.worker_id = NEW.worker_id AND +task.status = 'FAILED'
+    AND (SELECT cancel_requested_at FROM job WHERE id = task.job_id) IS NULL;
+
+  INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
+  SELECT json_extract(line.value, '$[0]'), json_extract(line.value, '$[1]'),
+         json_extract(line.value, '$[2]'), json_extract(line.value, '$[3]'),
+         json_extract(line.value, '$[4]'), json_extract(line.value, '$[5]')
+  FROM json_each(NEW.logs) AS line
+  JOIN task ON task.id = json_extract(line.value, '$[1]');
+
+  UPDATE job SET version = version + 1
+  WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
+
+  UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                   WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND finisher IS NULL;
 END""",
 )
 
@@ -114,7 +245,8 @@ POSTGRESQL = (
     done = job.done + coalesce(moved.done, 0),
     failed = job.failed + coalesce(moved.failed, 0),
     cancelled = job.cancelled + coalesce(moved.cancelled, 0),
-    skipped = job.skipped + coalesce(moved.skipped, 0)
+    skipped = job.skipped + coalesce(moved.skipped, 0),
+    waiting = job.waiting + coalesce(moved.waiting, 0)
   FROM (
     SELECT moved.job_id,
       sum(moved.by) FILTER (WHERE moved.status = 'SCHEDULED') AS scheduled,
@@ -122,9 +254,10 @@ POSTGRESQL = (
       sum(moved.by) FILTER (WHERE moved.status = 'DONE') AS done,
       sum(moved.by) FILTER (WHERE moved.status = 'FAILED') AS failed,
       sum(moved.by) FILTER (WHERE moved.status = 'CANCELLED') AS cancelled,
-      sum(moved.by) FILTER (WHERE moved.status = 'SKIPPED') AS skipped
-    FROM (SELECT job_id, status, 1 AS by FROM newer
-          UNION ALL SELECT job_id, status, -1 FROM older) AS moved
+      sum(moved.by) FILTER (WHERE moved.status = 'SKIPPED') AS skipped,
+      sum(moved.by) FILTER (WHERE moved.run_after IS NOT NULL) AS waiting
+    FROM (SELECT job_id, status, run_after, 1 AS by FROM newer
+          UNION ALL SELECT job_id, status, run_after, -1 FROM older) AS moved
     GROUP BY moved.job_id
   ) AS moved
   WHERE job.id = moved.job_id;
@@ -155,7 +288,7 @@ END $$""",
 FOR EACH ROW WHEN (
   NEW.preparing_until IS NULL AND (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
-    OR NEW.scheduled > OLD.scheduled
+    OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
         OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
     OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
@@ -179,7 +312,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
-    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -209,7 +343,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
   FROM json_array_elements(NEW.tasks) AS wanted, job, handler
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
     AND handler.name = job.handler
-    AND task.status = 'SCHEDULED'
+    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= nullif(coalesce(
           job.parallel_limit, handler.set_parallel_limit, handler.parallel_limit), 0), true)
@@ -221,8 +355,8 @@ END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
 FOR EACH ROW EXECUTE FUNCTION claim_made()""",
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS logs,
-  NULL::json AS job_states""",
+  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stored int;
 BEGIN
@@ -259,6 +393,14 @@ BEGIN
   JOIN task ON task.id = (bad.value ->> 0)::int
     AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
 
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
+                  version = job.version + 1
+  FROM json_array_elements(NEW.retries) AS again, job
+  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
+    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+    AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
+
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
@@ -267,6 +409,13 @@ BEGIN
 
   UPDATE job SET version = version + 1
   WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+
+  UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                   WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND finisher IS NULL;
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group

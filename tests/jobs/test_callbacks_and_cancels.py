@@ -75,9 +75,9 @@ def test_a_step_that_is_claimed_when_its_job_is_cancelled_calls_nothing(engines:
     finisher = engine._running._pool._executor._finisher
     finish = finisher.finish
 
-    def late(step: Any, call: Any) -> None:
+    def late(step: Any) -> None:
         engine.cancel(step.job_id)
-        finish(step, call)
+        finish(step)
 
     finisher.finish = late  # type: ignore[method-assign]
     assert run(engine).status == JobStatus.CANCELLED

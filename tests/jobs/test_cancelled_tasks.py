@@ -180,8 +180,8 @@ def test_a_change_that_fails_after_the_cancel_leaves_no_mark_of_having_been_made
     assert begun.wait(20)
     engine.cancel(job_id)
     assert engine._running
-    (call,) = engine._running._pool._calls.values()
-    eventually(lambda: call.cancelled)
+    (work,) = engine._running._pool._in_hand
+    eventually(lambda: work.call.cancelled)
     told.set()
     ended(engine, job_id)
     # What it hears is heard at its next call, not while a change is given up.

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from app.db import Database
-from app.jobs.store import adding, claiming, ending, keeping, reopening
+from app.jobs.store import adding, claiming, ending, keeping, reopening, retrying
 
 NAMES = {"handlers": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
 
@@ -25,10 +25,12 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
     "claimed steps": (claiming.CLAIMED_STEPS, {"ix_job_finisher"}),
     "steps of the dead": (keeping.RETURN_STEPS, {"ix_job_finisher"}),
     "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),
-    "to cancel": (ending.CANCEL_TASKS, {"ix_task_scheduled"}),
+    "to cancel": (ending.CANCEL_TASKS, {"ix_task_scheduled", "ix_task_waiting"}),
+    "next try": (retrying.NEXT, {"ix_task_run_after"}),
+    "due to be tried": (retrying.DUE, {"ix_task_run_after"}),
     "failed to retry": (reopening.NEXT_OF[reopening.CHOICES["failed"][0]], {"ix_task_failed"}),
     "chosen to retry": (reopening.NAMED, {"uq_task_job_id_idx"}),
-    "chosen to delete": (adding.DELETE_TASKS, {"ix_task_scheduled"}),
+    "chosen to delete": (adding.DELETE_TASKS, {"uq_task_job_id_idx"}),
 }
 
 

@@ -1,8 +1,8 @@
 """Every SQL statement about jobs, one named home each.
 
 creating: a job and its tasks, together or not at all. claiming: who runs what. recording: what
-came of it. ending: cancels and finish steps. reopening: retries. adding: tasks that join or leave
-a job. removing: jobs that go. reading: jobs as people and programs look at them.
-inspecting: one job's tasks. keeping: workers, and what the dead leave. steering: pauses, and limits
-that people set.
+came of it. retrying: what failed and waits for its next try. ending: cancels and finish steps.
+reopening: jobs that run once more. adding: tasks that join or leave a job. removing: jobs that go.
+reading: jobs as people and programs look at them. inspecting: one job's tasks. keeping: workers,
+and what the dead leave. steering: pauses, and limits that people set.
 """

@@ -162,12 +162,15 @@ def take_over(connection: Connection, job_id: int) -> str | None:
 
 
 DELETE_TASKS = statement("""
-    DELETE FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+    DELETE FROM task INDEXED BY uq_task_job_id_idx
+    WHERE job_id = :job_id AND status = 'SCHEDULED'
       AND idx IN (SELECT value FROM json_each(:indexes))
       AND +idx < (SELECT end_index FROM job WHERE id = :job_id)
+    RETURNING run_after IS NOT NULL
 """)
 COUNT_DELETED = statement("""
-    UPDATE job SET total = total - :count, scheduled = scheduled - :count, version = version + 1
+    UPDATE job SET total = total - :count, scheduled = scheduled - :count,
+                   waiting = waiting - :waiting, version = version + 1
     WHERE id = :job_id
 """)
 BEGUN = statement("""
@@ -187,8 +190,9 @@ def statuses_of(connection: Connection, job_id: int, indexes: Collection[int]) -
 def delete_tasks(connection: Connection, job_id: int, indexes: Collection[int]) -> None:
     """Delete tasks that wait. Other tasks keep their indexes, which is what others know them by."""
     values = {"job_id": job_id, "indexes": json.dumps(sorted(indexes))}
-    count = connection.execute(DELETE_TASKS, values).rowcount
-    connection.execute(COUNT_DELETED, {"job_id": job_id, "count": count})
+    waited = connection.execute(DELETE_TASKS, values).scalars().all()
+    counts = {"count": len(waited), "waiting": sum(waited)}
+    connection.execute(COUNT_DELETED, {"job_id": job_id} | counts)
 
 
 def _of(adder: Adder) -> dict[str, object]:

@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, String, bindparam
+from sqlalchemy import Connection
 
 from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
-from app.jobs.store.ending import OUTCOME
+from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
-from app.sql import statement
+from app.sql import reworded, rows, statement
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -53,15 +53,18 @@ class Candidate:
     #: Whether somebody does its finish step just now, and how many workers have died doing it.
     is_finishing: bool = False
     crashes: int = 0
+    #: How many of those scheduled wait for their next try.
+    waiting: int = 0
 
     @property
     def claimable(self) -> int:
         """Tasks of it that may be claimed now: while a callback runs, what it adds waits."""
         if self.is_cancelling or self.is_finishing:
             return 0
+        ready = self.scheduled - self.waiting
         if self.parallel_limit is None:
-            return self.scheduled
-        return max(0, min(self.scheduled, self.parallel_limit - self.in_progress))
+            return ready
+        return max(0, min(ready, self.parallel_limit - self.in_progress))
 
     @property
     def is_complete(self) -> bool:
@@ -109,34 +112,44 @@ class Claim:
     attempt: int
     crashes: int
     state: str
+    retries: int
 
 
-SLOTS = statement(f"""
-    SELECT name, {CONCURRENCY_LIMIT}, running FROM handler
-    WHERE name IN :names AND {not_paused("handler.name", ":now")}
-""").bindparams(bindparam("names", type_=String, expanding=True))
+SLOTS = statement(
+    f"""
+    SELECT name, {CONCURRENCY_LIMIT} AS concurrency_limit, running FROM handler
+    WHERE name IN (SELECT value FROM json_each(:handlers))
+      AND {not_paused("handler.name", ":now")}
+""",
+    columns="name, concurrency_limit, running",
+)
 
 
 def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
     """Return the slots of each of these handlers that is not paused."""
-    values = {"names": list(handlers), "now": iso(now())}
-    return [Slots(*row) for row in connection.execute(SLOTS, values)]
+    values = {"handlers": json.dumps(list(handlers)), "now": iso(now())}
+    return [Slots(*row) for row in rows(connection, SLOTS, values)]
 
 
-RUNNING = statement(f"""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT},
-           job.cancel_requested_at IS NOT NULL, job.finisher IS NOT NULL, job.finish_crashes
-    FROM job CROSS JOIN handler
-    WHERE job.status = 'IN_PROGRESS' AND job.handler IN :handlers AND handler.name = job.handler
-      AND (job.scheduled > 0 OR (job.in_progress = 0 AND job.finisher IS NULL)
+RUNNING = statement(
+    f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress,
+           {PARALLEL_LIMIT} AS parallel_limit,
+           job.cancel_requested_at IS NOT NULL AS is_cancelling,
+           job.finisher IS NOT NULL AS is_finishing, job.finish_crashes, job.waiting
+    FROM job INDEXED BY ix_job_in_progress CROSS JOIN handler
+    WHERE job.status = 'IN_PROGRESS' AND handler.name = job.handler
+      AND +job.handler IN (SELECT value FROM json_each(:handlers))
+      AND (job.scheduled > job.waiting
+           OR (job.scheduled = 0 AND job.in_progress = 0 AND job.finisher IS NULL)
            OR job.cancel_requested_at IS NOT NULL)
       AND (job.cancel_requested_at IS NOT NULL
-           OR (job.scheduled = 0 AND job.handler NOT IN :called)
+           OR (job.scheduled = 0 AND NOT job.handler IN (SELECT value FROM json_each(:called)))
            OR {not_paused("job.handler", ":now")})
     ORDER BY job.priority, job.id LIMIT :most
-""").bindparams(
-    # An empty list needs a type on PostgreSQL.
-    *(bindparam(each, type_=String, expanding=True) for each in ("handlers", "called"))
+""",
+    columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
+    finish_crashes, waiting""",
 )
 
 
@@ -149,16 +162,18 @@ def running_jobs(
     `called`, which have callbacks.
     """
     values = {
-        "handlers": list(handlers),
-        "called": list(called),
+        "handlers": json.dumps(list(handlers)),
+        "called": json.dumps(list(called)),
         "now": iso(now()),
         "most": MOST_JOBS,
     }
-    return [Candidate(*row) for row in connection.execute(RUNNING, values)]
+    return [Candidate(*row) for row in rows(connection, RUNNING, values)]
 
 
-QUEUED = statement(f"""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT}
+QUEUED = statement(
+    f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress,
+           {PARALLEL_LIMIT} AS parallel_limit
     FROM json_each(:handlers) AS wanted
     CROSS JOIN handler ON handler.name = wanted.value
     CROSS JOIN job
@@ -168,7 +183,9 @@ QUEUED = statement(f"""
           AND retrying IS NULL AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
-""").on_postgresql(f"""
+""",
+    columns="id, handler, scheduled, in_progress, parallel_limit",
+).on_postgresql(f"""
     SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT}
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (name)
     JOIN handler USING (name)
@@ -184,26 +201,29 @@ QUEUED = statement(f"""
 def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
     """Return the jobs that wait first in the queue of each of these handlers."""
     values = {"handlers": json.dumps(list(handlers)), "most": most}
-    return [Candidate(*row) for row in connection.execute(QUEUED, values)]
+    return [Candidate(*row) for row in rows(connection, QUEUED, values)]
 
 
-SCHEDULED = statement("""
+SCHEDULED = statement(
+    """
     SELECT task.job_id, task.id
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
-        SELECT id FROM task
-        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND crashes < :suspect
-          AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
+        SELECT id FROM task INDEXED BY ix_task_scheduled
+        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
-""").on_postgresql("""
+""",
+    columns="job_id, id",
+).on_postgresql("""
     SELECT task.job_id, task.id
     FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
     JOIN job ON job.id = CAST(wanted.job_id AS bigint)
     CROSS JOIN LATERAL (
         SELECT id, job_id, idx FROM task
-        WHERE job_id = job.id AND status = 'SCHEDULED' AND crashes < :suspect
-          AND idx < job.end_index
+        WHERE job_id = job.id AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < job.end_index
         ORDER BY idx LIMIT :most) AS task
     ORDER BY task.job_id, task.idx
 """)
@@ -218,7 +238,7 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
     }
     taken: dict[int, int] = dict.fromkeys(shares, 0)
     found = []
-    for job_id, task_id in connection.execute(SCHEDULED, values):
+    for job_id, task_id in rows(connection, SCHEDULED, values):
         if taken[job_id] < shares[job_id]:
             taken[job_id] += 1
             found.append((task_id, taken[job_id]))
@@ -228,18 +248,20 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tupl
 #: There are few suspects or none: by their own index, not by all the tasks that wait.
 SUSPECT = statement(f"""
     SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
-    WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
-      AND job.id = task.job_id AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND job.handler IN :handlers AND {not_paused("job.handler", ":now")}
+    WHERE job.id = task.job_id AND task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
+      AND task.run_after IS NULL
+      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND job.handler IN (SELECT value FROM json_each(:handlers))
+      AND {not_paused("job.handler", ":now")}
     ORDER BY task.id LIMIT 1
-""").bindparams(bindparam("handlers", type_=String, expanding=True))
+""")
 
 
 def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
     """Return a task that must run alone, because its workers keep dying, or None."""
-    values = {"handlers": list(handlers), "now": iso(now())}
-    found: int | None = connection.execute(SUSPECT, values).scalar()
-    return found
+    values = {"handlers": json.dumps(list(handlers)), "now": iso(now())}
+    found = rows(connection, SUSPECT, values)
+    return found[0][0] if found else None
 
 
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
@@ -250,8 +272,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND {IS_COMPLETE};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -280,11 +301,21 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN job ON job.id = wanted_task.job_id
     CROSS JOIN handler ON handler.name = job.handler
-    WHERE +wanted_task.status = 'SCHEDULED'
+    WHERE +wanted_task.status = 'SCHEDULED' AND wanted_task.run_after IS NULL
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
       AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
         <= {PARALLEL_LIMIT}, true)
       AND {not_paused("job.handler", "NEW.at")});
+
+  UPDATE job SET scheduled = scheduled - taken.tasks, in_progress = in_progress + taken.tasks,
+                 version = version + 1
+  FROM (
+    SELECT task.job_id, count(*) AS tasks FROM json_each(NEW.tasks) AS wanted
+    CROSS JOIN task ON task.id = json_extract(wanted.value, '$[0]')
+    WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+      AND task.started_at = NEW.at
+    GROUP BY task.job_id
+  ) AS taken WHERE job.id = taken.job_id;
 END"""
 made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
@@ -301,7 +332,7 @@ POSTGRESQL_CLAIM = (
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
   WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
-    AND status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0 AND finisher IS NULL;
+    AND {reworded(IS_COMPLETE)};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
@@ -326,7 +357,7 @@ POSTGRESQL_CLAIM = (
   FROM json_array_elements(NEW.tasks) AS wanted, job, handler
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
     AND handler.name = job.handler
-    AND task.status = 'SCHEDULED'
+    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
     AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= {PARALLEL_LIMIT}, true)
     AND {not_paused("job.handler", "NEW.at")};
@@ -341,18 +372,22 @@ CLAIM = statement("""
     INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
     VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
 """)
-CLAIMED = statement("""
-    SELECT id, job_id, idx, attempt, crashes, state FROM task
+CLAIMED = statement(
+    """
+    SELECT id, job_id, idx, attempt, crashes, state, retries FROM task
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +worker_id = :worker_id AND +status = 'IN_PROGRESS'
     ORDER BY job_id, idx
-""")
+""",
+    columns="id, job_id, idx, attempt, crashes, state, retries",
+)
 
 
 def claim(connection: Connection, worker_id: int, order: Order) -> str:
     """Carry out what of the order still may be, in one transaction; return when that is."""
     at = iso(now())
-    connection.execute(
+    rows(
+        connection,
         CLAIM,
         {
             "worker_id": worker_id,
@@ -369,7 +404,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> str:
 def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:
     """Return those of the order's tasks that this worker got."""
     values = {"worker_id": worker_id, "ids": json.dumps([task_id for task_id, _ in order.tasks])}
-    return [Claim(*row) for row in connection.execute(CLAIMED, values)]
+    return [Claim(*row) for row in rows(connection, CLAIMED, values)]
 
 
 CLAIMED_STEPS = statement("""
@@ -381,7 +416,7 @@ CLAIMED_STEPS = statement("""
 def claimed_steps(connection: Connection, worker_id: int, order: Order) -> list[StepClaim]:
     """Return those of the order's finish steps that this worker got."""
     values = {"worker_id": worker_id, "ids": json.dumps(order.steps)}
-    return [StepClaim(*row) for row in connection.execute(CLAIMED_STEPS, values)]
+    return [StepClaim(*row) for row in rows(connection, CLAIMED_STEPS, values)]
 
 
 HAND_BACK = statement("""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 from sqlalchemy import Connection
 
-from app.db import Database, iso, now
+from app.db import Database, iso, now, stamp
 from app.jobs.errors import CreationInterrupted, UploadTaken
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
 from app.jobs.store.steering import CONCURRENCY_LIMIT
-from app.sql import statement
+from app.sql import rows, statement
 from app.users.permissions import Role
 
 #: Tasks in one transaction, and what their states may take in characters, which the last of them
@@ -37,6 +37,9 @@ class NewJob:
     started_by: int | None = None
     #: Tasks at once: None is what its handler has just then, 0 is no limit.
     parallel_limit: int | None = None
+    #: Its own, in place of what its handler declares: retries, and seconds that a try may take.
+    retries: int | None = None
+    timeout: float | None = None
     held: bool = False
     #: Ids of uploads that become the job's, with their names, and the role that may read them.
     uploads: Sequence[tuple[int, str]] = ()
@@ -52,10 +55,10 @@ class NewTask:
 
 
 INSERT_JOB = statement("""
-    INSERT INTO job (name, handler, status, held, parallel_limit, params, state, started_by,
-                     created_at, preparing_until)
-    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :params, :state, :started_by,
-            :created_at, :preparing_until)
+    INSERT INTO job (name, handler, status, held, parallel_limit, retries, timeout, params, state,
+                     started_by, created_at, preparing_until, end_index, total, scheduled, skipped)
+    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :retries, :timeout, :params, :state,
+            :started_by, :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
     RETURNING id
 """)
 INSERT_TASKS = statement("""
@@ -96,8 +99,11 @@ SHOW_JOB = statement(f"""
 class Written:
     """How many tasks were written, and how many of them shall not run."""
 
-    total: int
-    skipped: int
+    total: int = 0
+    skipped: int = 0
+
+
+NOTHING_YET = Written()
 
 
 def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int:
@@ -109,11 +115,11 @@ def create_job(database: Database, job: NewJob, tasks: Iterable[NewTask]) -> int
     chunks = chunks_of(tasks)
     first, second = next(chunks, []), next(chunks, None)
     written = Written(len(first), _skipped(first))
+    if second is None:
+        return _create_at_once(database, job, first, written)
     with database.writing() as connection:
-        job_id = _insert_job(connection, job, first)
-        if second is None:
-            _show(connection, job, job_id, written)
-            return job_id
+        job_id = _insert_job(connection, job, preparing_until=now() + PREPARING)
+        insert_chunk(connection, job_id, 0, first)
     try:
         written = _insert_rest(database, job_id, written, chain([second], chunks))
         with database.writing() as connection:
@@ -138,23 +144,39 @@ def chunks_of(tasks: Iterable[NewTask]) -> Iterator[list[NewTask]]:
         yield chunk
 
 
-def _insert_job(connection: Connection, job: NewJob, first: Sequence[NewTask]) -> int:
-    moment = now()
-    job_id: int = connection.execute(
-        INSERT_JOB,
-        {
-            "name": job.name,
-            "handler": job.handler,
-            "held": job.held,
-            "parallel_limit": job.parallel_limit,
-            "params": job.params,
-            "state": job.state,
-            "started_by": job.started_by,
-            "created_at": iso(moment),
-            "preparing_until": iso(moment + PREPARING),
-        },
-    ).scalar_one()
-    insert_chunk(connection, job_id, 0, first)
+def _create_at_once(
+    database: Database, job: NewJob, tasks: Sequence[NewTask], written: Written
+) -> int:
+    with database.writing() as connection:
+        job_id = _insert_job(connection, job, written)
+        insert_chunk(connection, job_id, 0, tasks)
+        _give_uploads(connection, job, job_id)
+    return job_id
+
+
+def _insert_job(
+    connection: Connection,
+    job: NewJob,
+    written: Written = NOTHING_YET,
+    *,
+    preparing_until: datetime | None = None,
+) -> int:
+    values = {
+        "name": job.name,
+        "handler": job.handler,
+        "held": job.held,
+        "parallel_limit": job.parallel_limit,
+        "retries": job.retries,
+        "timeout": job.timeout,
+        "params": job.params,
+        "state": job.state,
+        "started_by": job.started_by,
+        "created_at": stamp(),
+        "preparing_until": preparing_until and iso(preparing_until),
+        "total": written.total,
+        "skipped": written.skipped,
+    }
+    job_id: int = rows(connection, INSERT_JOB, values)[0][0]
     return job_id
 
 
@@ -178,9 +200,9 @@ def insert_chunk(connection: Connection, job_id: int, first: int, chunk: Sequenc
     skipped = [place for place, task in enumerate(chunk) if task.skip]
     if skipped:
         some = {"skipped": json.dumps(skipped), "at": iso(now())}
-        connection.execute(INSERT_SOME_SKIPPED, values | some)
+        rows(connection, INSERT_SOME_SKIPPED, values | some)
     else:
-        connection.execute(INSERT_TASKS, values)
+        rows(connection, INSERT_TASKS, values)
 
 
 def _skipped(chunk: Sequence[NewTask]) -> int:
@@ -191,6 +213,10 @@ def _show(connection: Connection, job: NewJob, job_id: int, written: Written) ->
     values = {"job_id": job_id, "total": written.total, "skipped": written.skipped}
     if not connection.execute(SHOW_JOB, values).rowcount:
         raise CreationInterrupted
+    _give_uploads(connection, job, job_id)
+
+
+def _give_uploads(connection: Connection, job: NewJob, job_id: int) -> None:
     if not filing.use(connection, job_id, job.uploads, job.upload_role):
         raise UploadTaken
 

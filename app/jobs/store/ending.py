@@ -21,6 +21,9 @@ CHUNK = 5_000
 #: What a job ends as when nothing of it runs any more.
 OUTCOME = """CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END"""
+#: A job of which nothing is left to do, and whose end nobody sees to.
+IS_COMPLETE = """+status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+    AND finisher IS NULL"""
 #: After so many workers that died in it, a callback is not called again.
 MOST_CRASHES = 3
 
@@ -31,12 +34,14 @@ ASK_TO_CANCEL = statement("""
       AND preparing_until IS NULL
 """)
 CANCEL_TASKS = statement("""
-    UPDATE task SET status = 'CANCELLED', finished_at = :at,
+    UPDATE task SET status = 'CANCELLED', finished_at = :at, run_after = NULL,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
     WHERE id IN (
-        SELECT id FROM task WHERE job_id = :job_id AND status = 'SCHEDULED'
+        SELECT id FROM task INDEXED BY ix_task_scheduled
+        WHERE job_id = :job_id AND status = 'SCHEDULED' AND run_after IS NULL
           AND idx < (SELECT end_index FROM job WHERE id = :job_id)
-        ORDER BY idx LIMIT :chunk)
+        UNION ALL SELECT id FROM task WHERE job_id = :job_id AND run_after IS NOT NULL
+        LIMIT :chunk)
       AND EXISTS (SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL
                     AND status IN ('QUEUED', 'IN_PROGRESS'))
 """)

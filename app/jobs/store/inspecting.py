@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    and_,
+    desc,
+    select,
+    text,
+    true,
+    union_all,
+)
 
 from app.jobs import models
 from app.jobs.errors import TaskNotFound
@@ -26,10 +39,13 @@ _TASK = (
     models.Task.error,
     models.Task.state,
     models.Task.result,
+    models.Task.run_after,
+    models.Task.retries,
 )
 
 
 Secrets = Sequence[str]
+_Tasks = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
 
 
 def _task_values(row: Row[*tuple[Any, ...]], secrets: Secrets) -> dict[str, Any]:
@@ -51,7 +67,7 @@ def _visible(job_id: int) -> ColumnElement[bool]:
     return and_(models.Task.job_id == job_id, models.Task.idx < end)
 
 
-def _rows(connection: Connection, job_id: int, wanted: Select[*tuple[Any, ...]]) -> list[TaskRow]:
+def _rows(connection: Connection, job_id: int, wanted: _Tasks) -> list[TaskRow]:
     secrets = secrets_of(connection, job_id)
     return [TaskRow(**_task_values(row, secrets)) for row in connection.execute(wanted)]
 
@@ -74,19 +90,27 @@ def tasks(  # noqa: PLR0913 - each names one way to look at the same list
     `unseen_from` is the `end_index` that it had.
     """
     wanted = select(*_TASK).where(_visible(job_id), models.Task.idx >= first)
-    if status:
-        wanted = wanted.where(models.Task.status == text(f"'{TaskStatus(status)}'"))
     if but_status:
         wanted = wanted.where(models.Task.status != but_status)
     if newer_than >= 0:
         changed = models.Task.version > newer_than
         wanted = wanted.where(changed | (models.Task.idx >= unseen_from))
     if before is not None:
-        wanted = wanted.where(models.Task.idx < before).order_by(models.Task.idx.desc())
-    else:
-        wanted = wanted.order_by(models.Task.idx)
-    rows = _rows(connection, job_id, wanted.limit(limit))
-    return rows[::-1] if before is not None else rows
+        wanted = wanted.where(models.Task.idx < before)
+        last = _in_order(wanted, status).order_by(desc("index"))
+        return _rows(connection, job_id, last.limit(limit))[::-1]
+    return _rows(connection, job_id, _in_order(wanted, status).order_by("index").limit(limit))
+
+
+def _in_order(wanted: Select[*tuple[Any, ...]], status: str | None) -> _Tasks:
+    """The tasks of a status, or all, as they are found by its index; to be ordered by theirs."""
+    if status is None:
+        return wanted
+    # Written out: with bound values no database sees which index holds them.
+    if status == TaskStatus.SCHEDULED:
+        ready = wanted.where(text("status = 'SCHEDULED' AND run_after IS NULL"))
+        return union_all(ready, wanted.where(models.Task.run_after.is_not(None)))
+    return wanted.where(models.Task.status == text(f"'{TaskStatus(status)}'"))
 
 
 def tasks_failed_first(
@@ -139,11 +163,12 @@ def tasks_by_offset(
     connection: Connection, job_id: int, *, offset: int, limit: int, status: str | None = None
 ) -> list[TaskRow]:
     """Return tasks, of one status or all, from the `offset`th on; for programs that ask so."""
-    wanted = select(*_TASK).where(_visible(job_id)).order_by(models.Task.idx).limit(limit)
+    wanted = select(*_TASK).where(_visible(job_id))
     if status:
-        wanted = wanted.where(models.Task.status == text(f"'{TaskStatus(status)}'"))
-        return _rows(connection, job_id, wanted.offset(offset))
-    return _rows(connection, job_id, _from_the(connection, job_id, offset, wanted))
+        some = _in_order(wanted, status).order_by("index").limit(limit).offset(offset)
+    else:
+        some = _from_the(connection, job_id, offset, wanted.order_by(models.Task.idx).limit(limit))
+    return _rows(connection, job_id, some)
 
 
 HAS_GAPS = text("SELECT 1 FROM job WHERE id = :job_id AND total <> end_index")
@@ -237,9 +262,20 @@ def log(
     return [LogLine(**row._mapping) for row in connection.execute(wanted)][::-1]
 
 
-def places(connection: Connection, task_ids: Collection[int]) -> list[tuple[int, str, int]]:
-    """Return of these tasks the id, whose handler's they are, and their index."""
-    wanted = select(models.Task.id, models.Job.handler, models.Task.idx)
-    wanted = wanted.join(models.Job, models.Job.id == models.Task.job_id)
-    found = connection.execute(wanted.where(models.Task.id.in_(task_ids)))
-    return [(row.id, row.handler, row.idx) for row in found]
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Whose a task is, and what has become of it by now."""
+
+    id: int
+    handler: str
+    index: int
+    status: str
+    attempt: int
+
+
+def fates(connection: Connection, task_ids: Collection[int]) -> list[Fate]:
+    """Return of these tasks what has become of them."""
+    task = models.Task
+    wanted = select(task.id, models.Job.handler, task.idx, task.status, task.attempt)
+    wanted = wanted.join(models.Job, models.Job.id == task.job_id)
+    return [Fate(*row) for row in connection.execute(wanted.where(task.id.in_(task_ids)))]

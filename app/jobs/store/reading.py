@@ -29,7 +29,7 @@ from app.jobs.store.steering import PARALLEL_LIMIT
 from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
-from app.sql import statement
+from app.sql import rows, statement
 from app.users.models import User
 
 _starter, _canceller = aliased(User), aliased(User)
@@ -46,6 +46,7 @@ _LIGHT = (
     models.Job.failed,
     models.Job.cancelled,
     models.Job.skipped,
+    models.Job.waiting,
     models.Job.version,
     models.Job.created_at,
     models.Job.started_at,
@@ -62,6 +63,8 @@ _HEAVY: tuple[Any, ...] = (
     models.Job.params,
     models.Job.state,
     models.Job.error,
+    models.Job.retries,
+    models.Job.timeout,
     literal_column(PARALLEL_LIMIT).label("parallel_limit"),
     models.Job.parallel_limit.is_not(None).label("has_own_limit"),
 )
@@ -191,25 +194,34 @@ def served_handlers(connection: Connection) -> frozenset[str]:
     return frozenset(name for row in connection.execute(SERVED) for name in json.loads(row[0]))
 
 
-_FACTS = select(
-    models.Job.id, models.Job.name, models.Job.handler, models.Job.started_by, models.Job.params
+FACTS = statement(
+    """
+    SELECT id, name, handler, started_by, params, retries, timeout FROM job
+    WHERE id IN (SELECT value FROM json_each(:ids))
+""",
+    columns="id, name, handler, started_by, params, retries, timeout",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What of a job does not change while it runs; params are JSON."""
+    """What of a job does not change while it runs; params are JSON.
+
+    `retries` and `timeout` are its own; None: its handler's.
+    """
 
     id: int
     name: str
     handler: str
     started_by: int | None
     params: str
+    retries: int | None = None
+    timeout: float | None = None
 
 
 def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:
     """Return what of these jobs does not change."""
-    found = connection.execute(_FACTS.where(models.Job.id.in_(job_ids)))
+    found = rows(connection, FACTS, {"ids": json.dumps(list(job_ids))})
     return [Facts(*row) for row in found]
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now
+from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
-from app.sql import statement
+from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.sql import reworded, rows, statement
 
 
 class Fenced(Exception):
@@ -43,6 +45,12 @@ class TaskWrites:
     traceback: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    #: Whether its job may end with it: there is nothing to call then.
+    may_end_job: bool = False
+    #: How the attempt ended, where that is not the status of its task.
+    attempt_status: str | None = None
+    #: Of a failure that is not the last word: when the task is to be tried again.
+    run_after: str | None = None
     logs: list[tuple[str, str, str]] = field(default_factory=list)  # at, level, message
 
     def blank(self) -> TaskWrites:
@@ -61,11 +69,14 @@ class TaskWrites:
             self.traceback = later.traceback
             self.started_at = later.started_at
             self.finished_at = later.finished_at
+            self.may_end_job = later.may_end_job
+            self.attempt_status = later.attempt_status
+            self.run_after = later.run_after
 
     def fail_unstorable(self, reason: str) -> None:
         """Turn into the failure of the task, for a row that the database refuses."""
-        self.status = "FAILED"
-        self.state = self.result = self.traceback = None
+        self.status = TaskStatus.FAILED
+        self.state = self.result = self.traceback = self.attempt_status = self.run_after = None
         self.error = f"What this task wanted to store was refused: {reason}"
         self.finished_at = moment()
         self.logs = []
@@ -93,7 +104,7 @@ class TaskWrites:
         return [
             self.task_id,
             self.attempt,
-            self.status,
+            self.attempt_status or self.status,
             self.started_at,
             self.finished_at,
             self.error,
@@ -111,8 +122,9 @@ class JobState:
 
 
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS tasks, NULL AS attempts, NULL AS logs, NULL AS job_states"""
-GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
+  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
+  NULL AS job_states, NULL AS ending"""
+GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
 
@@ -124,13 +136,28 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
                  state_version = state_version + 1, version = version + 1
   FROM json_each(NEW.job_states) AS newer WHERE job.id = json_extract(newer.value, '$[0]');
 
+  UPDATE job SET in_progress = in_progress - said.done - said.failed - said.cancelled,
+                 done = job.done + said.done, failed = job.failed + said.failed,
+                 cancelled = job.cancelled + said.cancelled, version = version + 1
+  FROM (
+    SELECT task.job_id,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'DONE') AS done,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'FAILED') AS failed,
+           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'CANCELLED') AS cancelled
+    FROM json_each(NEW.tasks) AS said
+    CROSS JOIN task ON task.id = json_extract(said.value, '$[0]')
+    WHERE task.attempt = json_extract(said.value, '$[1]')
+      AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+    GROUP BY task.job_id
+  ) AS said WHERE job.id = said.job_id;
+
   UPDATE task SET status = coalesce(json_extract(said.value, '$[2]'), status),
                   state = coalesce(json_extract(said.value, '$[3]'), state),
                   result = json_extract(said.value, '$[4]'),
                   error = json_extract(said.value, '$[5]'),
                   started_at = coalesce(json_extract(said.value, '$[6]'), started_at),
                   finished_at = json_extract(said.value, '$[7]'),
-                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+                  version = (SELECT version FROM job WHERE id = task.job_id)
   FROM json_each(NEW.tasks) AS said
   WHERE task.id = json_extract(said.value, '$[0]')
     AND +task.attempt = json_extract(said.value, '$[1]')
@@ -146,6 +173,15 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
   JOIN task ON task.id = json_extract(bad.value, '$[0]')
     AND task.attempt = json_extract(bad.value, '$[1]') AND task.worker_id = NEW.worker_id;
 
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = json_extract(again.value, '$[2]'), retries = retries + 1,
+                  version = (SELECT version + 1 FROM job WHERE id = task.job_id)
+  FROM json_each(NEW.retries) AS again
+  WHERE task.id = json_extract(again.value, '$[0]')
+    AND +task.attempt = json_extract(again.value, '$[1]')
+    AND +task.worker_id = NEW.worker_id AND +task.status = 'FAILED'
+    AND (SELECT cancel_requested_at FROM job WHERE id = task.job_id) IS NULL;
+
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT json_extract(line.value, '$[0]'), json_extract(line.value, '$[1]'),
          json_extract(line.value, '$[2]'), json_extract(line.value, '$[3]'),
@@ -155,13 +191,17 @@ GROUP_TRIGGER = """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jou
 
   UPDATE job SET version = version + 1
   WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
+
+  UPDATE job SET status = {OUTCOME},
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND {IS_COMPLETE};
 END"""
 made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS logs,
-  NULL::json AS job_states""",
+  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stored int;
 BEGIN
@@ -198,6 +238,14 @@ BEGIN
   JOIN task ON task.id = (bad.value ->> 0)::int
     AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
 
+  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                  run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
+                  version = job.version + 1
+  FROM json_array_elements(NEW.retries) AS again, job
+  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
+    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+    AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
+
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
   SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
@@ -206,6 +254,11 @@ BEGIN
 
   UPDATE job SET version = version + 1
   WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+
+  UPDATE job SET status = {OUTCOME},
+                 finished_at = NEW.at, finish_step = NULL, version = version + 1
+  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
+    AND {reworded(IS_COMPLETE)};
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group
@@ -214,8 +267,8 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
 made_with_tables("postgresql", *POSTGRESQL_GROUP)
 
 WRITE_GROUP = statement("""
-    INSERT INTO journal_group (worker_id, tasks, attempts, logs, job_states)
-    VALUES (:worker_id, :tasks, :attempts, :logs, :job_states)
+    INSERT INTO journal_group (worker_id, at, tasks, attempts, retries, logs, job_states, ending)
+    VALUES (:worker_id, :at, :tasks, :attempts, :retries, :logs, :job_states, :ending)
 """)
 
 
@@ -224,21 +277,30 @@ def write_group(
     worker_id: int,
     writes: Iterable[TaskWrites],
     job_states: Sequence[JobState],
-) -> None:
-    """Write a group in one transaction; raise Fenced or StateMoved when it is refused whole."""
-    said = list(writes)
+) -> str:
+    """Write a group in one transaction, and return when that is.
+
+    Raises Fenced or StateMoved when it is refused whole.
+    """
+    said, at = list(writes), stamp()
     lines = [(each, line) for each in said for line in each.logs]
     values = {
         "worker_id": worker_id,
+        "at": at,
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),
+        "retries": _dump(
+            [[each.task_id, each.attempt, each.run_after] for each in said if each.run_after]
+        ),
         "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
+        "ending": json.dumps(list({each.job_id for each in said if each.may_end_job})),
     }
     try:
-        connection.execute(WRITE_GROUP, values)
+        rows(connection, WRITE_GROUP, values)
     except IntegrityError as error:
         raise _refusal(error) from None
+    return at
 
 
 def refusal(
@@ -286,10 +348,10 @@ MOVE_IN_STEP = statement(f"{MOVE_JOB_STATE.text} AND finisher = :worker_id AND s
 
 def job_state(connection: Connection, job_id: int) -> JobState:
     """Return the stored state of a job; raise JobNotFound."""
-    row = connection.execute(JOB_STATE, {"job_id": job_id}).first()
-    if row is None:
+    found = rows(connection, JOB_STATE, {"job_id": job_id})
+    if not found:
         raise JobNotFound(job_id)
-    return JobState(job_id, *row)
+    return JobState(job_id, *found[0])
 
 
 def move_job_state(
@@ -315,6 +377,6 @@ def rename(connection: Connection, job_id: int, name: str) -> None:
     connection.execute(RENAME, {"job_id": job_id, "name": name})
 
 
-def moment() -> str:
-    """The time of a write, as it is stored."""
-    return iso(now())
+def moment(later: float = 0.0) -> str:
+    """The time of a write, or so many seconds later, as it is stored."""
+    return iso(now() + timedelta(seconds=later)) if later else stamp()

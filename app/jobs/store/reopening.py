@@ -35,11 +35,15 @@ MARK = statement("UPDATE job SET retrying = :retrying, version = version + 1 WHE
 
 #: The next tasks of a choice, from an index on; each status has its index, so nothing is searched.
 NEXT = """
-    SELECT id, idx FROM task WHERE job_id = :job_id AND status = '{status}' AND idx >= :first
+    SELECT id, idx FROM task INDEXED BY ix_task_{index}
+    WHERE job_id = :job_id AND status = '{status}' AND idx >= :first
       AND idx < (SELECT end_index FROM job WHERE id = :job_id)
     ORDER BY idx LIMIT :chunk
 """
-NEXT_OF = {status: statement(NEXT.format(status=status)) for status in CHOICES["unfinished"]}
+NEXT_OF = {
+    status: statement(NEXT.format(status=status, index=status.lower()))
+    for status in CHOICES["unfinished"]
+}
 NEXT_OF_ALL = statement("""
     SELECT id, idx FROM task WHERE job_id = :job_id AND idx >= :first
       AND status IN ('DONE', 'FAILED', 'CANCELLED')
@@ -60,7 +64,7 @@ KEEP_ATTEMPTS = statement("""
 """)
 SCHEDULE = statement("""
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
-                    error = NULL, result = NULL, crashes = 0,
+                    error = NULL, result = NULL, crashes = 0, retries = 0,
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
     WHERE id IN (SELECT value FROM json_each(:ids))
       AND +status IN ('DONE', 'FAILED', 'CANCELLED', 'SKIPPED')
