@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
 #: Bound values of these names are times. PostgreSQL wants to know, where no column tells it.
-TIMES: Final = ("at", "now", "until", "before", "run")
+TIMES: Final = ("at", "now", "until", "before", "run", "due")
 
 _REWORDED: Final = tuple(
     (re.compile(pattern), wording)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.db import Database, now
-from app.jobs.store import retrying, steering
+from app.jobs.store import retrying, steering, waiting
 
 
 class Alarm:
@@ -23,9 +23,13 @@ class Alarm:
         self._next: datetime | None = None
 
     def set(self, connection: Connection) -> None:
-        """Look when something is due next: a task to be tried again, or the end of a pause."""
-        both = retrying.next_try(connection), steering.next_end(connection)
-        self._next = min((each for each in both if each), default=None)
+        """Look when something is due next: a job, another try of a task, the end of a pause."""
+        moments = (
+            waiting.next_due(connection),
+            retrying.next_try(connection),
+            steering.next_end(connection),
+        )
+        self._next = min((each for each in moments if each), default=None)
 
     def seconds_left(self, most: float) -> float:
         """How long to sleep: until something is due, and no longer than `most`."""
@@ -37,8 +41,8 @@ class Alarm:
         """Let go some of what is due, as what is not paused any more by itself; tell of it."""
         if self._next is None or self._next > now():
             return False
-        job_ids = retrying.let_due_go(self._database)
-        self._announce(job_ids)
+        due = {*waiting.let_due_start(self._database), *retrying.let_due_go(self._database)}
+        self._announce(due)
         with self._database.reading() as connection:
             self.set(connection)
         return True

@@ -12,6 +12,7 @@ from app.jobs import housekeeping, signals
 from app.jobs.context import Change, apply
 from app.jobs.errors import (
     InvalidParams,
+    JobBegun,
     JobEnded,
     JobNotEnded,
     NothingToRetry,
@@ -20,8 +21,9 @@ from app.jobs.errors import (
 )
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
+from app.jobs.options import checked
 from app.jobs.states import JobStatus, TaskStatus
-from app.jobs.store import adding, ending, reading, recording, removing, reopening
+from app.jobs.store import adding, ending, reading, recording, removing, reopening, waiting
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import JobState
 from app.jobs.values import decode, storable_text
@@ -124,6 +126,28 @@ class Changing:
         with self.database.writing() as connection:
             reading.job(connection, job_id)
             recording.rename(connection, job_id, name)
+        self.bus.announce([job_id])
+        return self._job(job_id)
+
+    def set_priority(self, job_id: int, priority: int) -> JobDetail:
+        """Give a job that waits another priority; lower comes first (B1).
+
+        Raises JobNotFound, InvalidOptions, JobBegun.
+        """
+        new = checked({"priority": priority})["priority"]
+        with self.database.writing() as connection:
+            reading.job(connection, job_id)
+            if not waiting.set_priority(connection, job_id, new):
+                raise JobBegun(job_id, "its priority says nothing any more")
+        self.bus.announce([job_id])
+        return self._job(job_id)
+
+    def start_now(self, job_id: int) -> JobDetail:
+        """Let a job start that is not due yet (B2). Raises JobNotFound, JobBegun."""
+        with self.database.writing() as connection:
+            reading.job(connection, job_id)
+            if not waiting.let_start_now(connection, job_id):
+                raise JobBegun(job_id, "it need not be told to start")
         self.bus.announce([job_id])
         return self._job(job_id)
 

@@ -8,7 +8,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Unpack
 
 from app.config import Settings
 from app.db import Database, demand_supported
@@ -19,8 +19,8 @@ from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
+from app.jobs.options import StartOptions, checked
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
-from app.jobs.retries import check_own
 from app.jobs.running import Running
 from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
@@ -115,30 +115,30 @@ class Engine(Changing, Steering):
         params: Any = None,
         queued: bool = False,
         auto_start: bool = True,
-        retries: int | None = None,
-        timeout: float | None = None,
+        **options: Unpack[StartOptions],
     ) -> int:
         """Start a job of these tasks and return its id once all is durable (A4).
 
         A task is `{"state": {...}}`, with `"skip": True` for one that shall not run. The job
         starts as soon as its handler has a slot; with `auto_start=False` it waits for
         start_next_queued_job() or start_queued_jobs(). `queued` says what is so anyway: every job
-        waits its turn. `retries` and `timeout` (seconds) take the place of what its handler
-        declares. Raises UnknownHandler, InvalidParams, ValueNotStorable; then nothing is stored.
+        waits its turn. Options are as for start(). Raises UnknownHandler, InvalidOptions,
+        ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        check_own(retries, timeout)
+        own = {"priority": handler.priority} | checked(options)
+        if "parallel_limit" in own:
+            own["parallel_limit"] = own["parallel_limit"] or 0
         new = NewJob(
             name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
-            retries=retries,
-            timeout=timeout,
             held=not auto_start,
             uploads=uploads_in(params),
             upload_role=needed("start", handler.roles),
+            **own,
         )
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
@@ -178,7 +178,7 @@ class Engine(Changing, Steering):
         self.bus.announce(released)
         return released
 
-    def start(  # noqa: PLR0913 - what may be said of a job
+    def start(
         self,
         handler_name: str,
         params: Mapping[str, Any] | None = None,
@@ -186,30 +186,32 @@ class Engine(Changing, Steering):
         name: str | None = None,
         started_by: HasId | int | None = None,
         tasks: Iterable[Mapping[str, Any]] | None = None,
-        retries: int | None = None,
-        timeout: float | None = None,
+        **options: Unpack[StartOptions],
     ) -> int:
         """Start a job from its handler's params: check them, make its tasks, return its id (A16).
 
         `tasks` given: the handler's own generator is not called. The model's validators find
         `started_by` and `settings` in their context. Uploads among the params become the job's.
-        `retries` and `timeout` are as those of start_new_job().
-        Raises UnknownHandler, InvalidParams, TasksNotMade, ValueNotStorable, UploadTaken; then
-        nothing is stored.
+
+        Options are `priority` (lower comes first, B1), `due` (an aware datetime or ISO 8601 text)
+        or `delay` (seconds or a timedelta; a time that is past means now, B2), `parallel_limit`
+        (tasks at once; None: no limit), `retries` (B4) and `timeout` (seconds that a try may take,
+        B5), and `rescheduled_from` (the id of the job that this one repeats, Q5). What is left out
+        is as the handler declares it. Raises UnknownHandler, InvalidParams, InvalidOptions,
+        TasksNotMade, ValueNotStorable, UploadTaken; then nothing is stored.
         """
         handler = self.registry[handler_name]
         if name and len(name) > LONGEST_NAME:
             raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
-        checked = handler.read_params(params or {}, self._asked_by(started_by))
-        made = self._made(handler, checked) if tasks is None else tasks
+        read = handler.read_params(params or {}, self._asked_by(started_by))
+        made = self._made(handler, read) if tasks is None else tasks
         return self.start_new_job(
             name or handler.title,
             started_by,
             made,
             handler.name,
-            params=checked,
-            retries=retries,
-            timeout=timeout,
+            params=read,
+            **options,
         )
 
     def preview(
@@ -221,8 +223,8 @@ class Engine(Changing, Steering):
     ) -> Preview:
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
-        checked = handler.read_params(params, self._asked_by(started_by))
-        return preview_of(new_tasks(self._made(handler, checked), self._most))
+        read = handler.read_params(params, self._asked_by(started_by))
+        return preview_of(new_tasks(self._made(handler, read), self._most))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
         return {"started_by": person, "settings": self.settings, "uploads": self.shelf}

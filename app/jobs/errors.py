@@ -86,6 +86,13 @@ class NothingToRetry(JobsError):
         super().__init__(f"No task of job {job_id} {said}, so there is nothing to try again.")
 
 
+class JobBegun(JobsError):
+    """The job has begun, so it waits no more."""
+
+    def __init__(self, job_id: int, wanted: str) -> None:
+        super().__init__(f"Job {job_id} waits no more, so {wanted}.")
+
+
 class TaskBegun(JobsError):
     """A task that has begun cannot be taken out of its job any more."""
 
@@ -123,6 +130,10 @@ class InvalidParams(JobsError):
         super().__init__(
             "; ".join(f"{name or 'params'}: {' '.join(said)}" for name, said in fields.items())
         )
+
+
+class InvalidOptions(InvalidParams):
+    """Options of a start are none that there are; `fields` has a sentence for each of them."""
 
 
 class TasksNotMade(JobsError):

@@ -173,7 +173,7 @@ def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
     claim = work.claim
     outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
     outcome.started_at = begun_at
-    outcome.may_end_job = not work.handler.has_callbacks
+    outcome.may_end_job = not work.handler.has_finish_step
     return outcome
 
 

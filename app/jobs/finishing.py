@@ -77,6 +77,7 @@ class Step:
         return ending.StepEnd(
             job_id=self.job_id, worker_id=self.worker_id, run=self.claim.run, error=error,
             is_owed=self.handler.all_tasks_done is not None,
+            reschedule=self.handler.reschedule,
         )  # fmt: skip
 
 
@@ -192,9 +193,12 @@ class Finisher:
             hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
-        is_owed = self._record(step, lambda: self._end(step.end(error), tasks))
+        ended = self._record(step, lambda: self._end(step.end(error), tasks))
         signals.tell_of_ends(self._parts.database, [step.job_id])
-        return is_owed
+        if ended.successor:
+            self._parts.announce([ended.successor])
+            signals.tell_of_jobs(self._parts.database, signals.job_created, [ended.successor])
+        return ended.is_owed
 
     def _after(self, step: Step) -> None:
         error = None
@@ -226,8 +230,8 @@ class Finisher:
         log.error("Job %s: %s", step.job_id, said)
         return said
 
-    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> bool:
-        def end_if_owned(connection: Connection) -> bool:
+    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> ending.Ended:
+        def end_if_owned(connection: Connection) -> ending.Ended:
             if not ending.owns_step(connection, end):
                 raise TaskLost  # and nothing is added
             return ending.end_step(connection, end)

@@ -17,13 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database, Line
 from app.jobs import signals
-from app.jobs.errors import (
-    EngineStopped,
-    JobNotFound,
-    TaskLost,
-    TaskTimedOut,
-    ValueNotStorable,
-)
+from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, TaskTimedOut, ValueNotStorable
 from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites

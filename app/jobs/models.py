@@ -69,6 +69,7 @@ class Worker(Base):
 
 
 ACTIVE = "status IN ('QUEUED', 'IN_PROGRESS')"
+QUEUED = "status = 'QUEUED' AND waiting_until IS NULL"
 
 
 def _jobs_where(name: str, condition: str, *columns: str) -> Index:
@@ -133,6 +134,12 @@ class Job(Base):
     # What was asked for this job alone; None: what its handler declares.
     retries: Mapped[int | None]
     timeout: Mapped[float | None]  # seconds that a try may take
+    due_at: Mapped[datetime | None] = mapped_column(Moment)  # not to start before
+    # Set until it is due: what waits so is not in the queue, however many there are of it.
+    waiting_until: Mapped[datetime | None] = mapped_column(Moment)
+    # The job that this one repeats. No reference: ids are never used again, and it may be deleted.
+    rescheduled_from_job: Mapped[int | None]
+    reschedules: Mapped[int] = mapped_column(server_default=text("0"))  # by itself, in its chain
 
     __table_args__ = (
         CheckConstraint(
@@ -140,7 +147,11 @@ class Job(Base):
         ),
         Index("ix_job_status", "status", "id"),
         Index("ix_job_handler", "handler", "id"),
-        _jobs_where("queued", "status = 'QUEUED'", "handler", "priority", "id"),
+        _jobs_where("queued", QUEUED, "handler", "priority", "id"),
+        _jobs_where("waiting", "waiting_until IS NOT NULL", "waiting_until"),
+        _jobs_where(
+            "rescheduled", "rescheduled_from_job IS NOT NULL", "rescheduled_from_job", "id"
+        ),
         _jobs_where("in_progress", "status = 'IN_PROGRESS'", "priority", "id"),
         _jobs_where("preparing", "preparing_until IS NOT NULL", "preparing_until"),
         Index("ix_job_name", "name", "id"),
@@ -374,7 +385,8 @@ FOR EACH ROW WHEN (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
     OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
-        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
+        OR OLD.waiting_until IS NOT NULL))
     OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",

@@ -19,10 +19,13 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import to_jsonable_python
 
+from app.jobs import options
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.options import PRIORITY
 from app.jobs.retries import Retries
 from app.jobs.store.keeping import Declared
+from app.jobs.store.rescheduling import Reschedule
 from app.jobs.values import SECRET, decode, demand_sound, reveal_secrets
 from app.users.permissions import Role
 
@@ -59,6 +62,9 @@ class Handler(Retries):
     roles: Mapping[str, str] = field(default_factory=dict)
     component: str | None = None
     icon: str | None = None
+    priority: int = PRIORITY
+    auto_reschedule_on_failure: float | None = None
+    max_reschedules: int | None = 3
     make_tasks: MakeTasks | None = None
     finish_hook: Callback | None = None
     all_tasks_done: Callback | None = None
@@ -67,6 +73,9 @@ class Handler(Retries):
         self._check_limit("parallel_limit", self.parallel_limit)
         self._check_limit("concurrency_limit", self.concurrency_limit)
         self.check_retries()
+        self._check("priority", options.priority)
+        self._check("auto_reschedule_on_failure", options.delay)
+        self._check("max_reschedules", options.reschedules)
         if unknown := set(self.roles) - ACTIONS:
             raise BadHandler(
                 f"roles of handler {self.name!r} name {sorted(unknown)}; "
@@ -85,6 +94,14 @@ class Handler(Retries):
                 f"{what} of handler {self.name!r} is {limit!r}; "
                 "it must be a whole number from 1 up, or None for no limit."
             )
+
+    def _check(self, name: str, check: Callable[[Any], object]) -> None:
+        value = getattr(self, name)
+        try:
+            check(value)
+        except ValueError as error:
+            said = f"{name} of handler {self.name!r} is {value!r}. {error}."
+            raise BadHandler(said) from None
 
     def __call__(self, task: Task) -> Any:
         """Run one task, as the executor does; handy in tests of a handler."""
@@ -113,9 +130,16 @@ class Handler(Retries):
         return callback
 
     @property
-    def has_callbacks(self) -> bool:
-        """Whether there is something to call when its jobs finish."""
-        return self.finish_hook is not None or self.all_tasks_done is not None
+    def has_finish_step(self) -> bool:
+        """Whether there is something to do when its jobs finish."""
+        return bool(self.finish_hook or self.all_tasks_done or self.reschedule)
+
+    @property
+    def reschedule(self) -> Reschedule | None:
+        """Whether, when and how often a job that ended with errors is started again (Q4)."""
+        if self.auto_reschedule_on_failure is None:
+            return None
+        return Reschedule(self.auto_reschedule_on_failure, self.max_reschedules)
 
     @property
     def title(self) -> str:
@@ -193,7 +217,9 @@ def task_handler(
     """Declare the decorated function a handler, named after itself unless a name is given.
 
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
-    `concurrency_limit=1` (jobs at once; None is no limit for either), `roles`, `component`, `icon`,
+    `concurrency_limit=1` (jobs at once; None is no limit for either), `priority=100` (lower comes
+    first), `auto_reschedule_on_failure` (a job that ends with errors is started again after so many
+    seconds, with what failed), `max_reschedules=3` (in a row), `roles`, `component`, `icon`,
     `before_job_finish`, `on_all_tasks_done` (the callbacks, which may be decorated as well).
 
     A task that fails is tried again `retries=0` times (B4) if `retry_on=(Exception,)` names what

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from app.jobs.errors import BadHandler, InvalidParams, TaskTimedOut
+from app.jobs.errors import BadHandler, TaskTimedOut
 
 #: How the pauses grow: `retry_delay` times 1, 2, 4, 8 ...; times 1, 2, 3, 4 ...; or not at all.
 BACKOFFS: Final = ("exponential", "linear", "fixed")
@@ -68,15 +68,18 @@ _A_SPAN = f"a number of seconds from 0 to {MOST_SECONDS:.0f}, which is a year"
 _A_TIMEOUT = f"a number of seconds above 0 and up to {MOST_SECONDS:.0f}, or None for no timeout"
 
 
-def check_own(retries: object, timeout: object) -> None:
-    """Raise InvalidParams for what a job may not have in place of its handler's; None: nothing."""
-    fields = {}
-    if retries is not None and not is_count(retries):
-        fields["retries"] = [f"Write {_A_COUNT}."]
-    if timeout is not None and not is_timeout(timeout):
-        fields["timeout"] = [f"Write a number of seconds above 0 and up to {MOST_SECONDS:.0f}."]
-    if fields:
-        raise InvalidParams(fields)
+def own_retries(value: object) -> object:
+    """What a job has in place of its handler's `retries`; None: nothing. Raise ValueError."""
+    if value is not None and not is_count(value):
+        raise ValueError(f"Write {_A_COUNT}")
+    return value
+
+
+def own_timeout(value: object) -> object:
+    """What a job has in place of its handler's `timeout`; None: nothing. Raise ValueError."""
+    if value is not None and not is_timeout(value):
+        raise ValueError(f"Write a number of seconds above 0 and up to {MOST_SECONDS:.0f}")
+    return value
 
 
 def is_count(value: object) -> bool:

@@ -78,8 +78,8 @@ class Scheduler:
         self._pool = pool
         self._shelf = shelf
         self._announce = announce
-        self._names = [handler.name for handler in registry]
-        self._called = [handler.name for handler in registry if handler.has_callbacks]
+        self._names = [each.name for each in registry]
+        self._called = [each.name for each in registry if each.has_finish_step]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
@@ -93,11 +93,9 @@ class Scheduler:
         self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
-        self._turns = 0
-        self._rate = 0.0
+        self._turns, self._rate = 0, 0.0
         self._counted = (time.monotonic(), 0)
-        self._suspects = True
-        self._runs_alone = False
+        self._suspects, self._runs_alone = True, False
         # What of cancelled and paused jobs had not begun, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
@@ -232,8 +230,8 @@ class Scheduler:
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
 
     def _calls(self, job: Candidate) -> bool:
-        """Whether a job has callbacks that are called at its end: not after a cancel."""
-        return not job.is_cancelling and self._registry[job.handler].has_callbacks
+        """Whether something is done at a job's end, as callbacks are: not after a cancel."""
+        return not job.is_cancelling and self._registry[job.handler].has_finish_step
 
     def _steps(self, running: Sequence[Candidate]) -> tuple[list[int], list[int]]:
         """The finish steps that are due, and those of them that must be done alone.

@@ -98,6 +98,11 @@ class JobRow:
     end_index: int
     #: Whether a callback runs, or is due, since all its tasks have ended.
     finishing: bool
+    #: Its place in the queue: lower comes first.
+    priority: int
+    #: Not to start before; whether it is still to wait for that.
+    due_at: datetime | None
+    is_waiting: bool
     no_worker: bool = False
 
     @property
@@ -139,6 +144,8 @@ class JobDetail(JobRow):
     #: Tasks of it at once (None: no limit), and whether that is its own, not its handler's.
     parallel_limit: int | None
     has_own_limit: bool
+    #: The job that it repeats, which may be deleted since.
+    rescheduled_from_job: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """On PostgreSQL, too: what counts tasks and running jobs, claims, records, and tells of work.
 
-On both databases: tasks that failed and wait for their next try, and what people decide about
-handlers: pauses, and limits.
+On both databases: tasks that failed and wait for their next try, jobs that wait until they are
+due, those that repeat another one, and what people decide about handlers: pauses, and limits.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ depends_on = None
 def upgrade() -> None:
     """Add columns and indexes; make the views and triggers that SQLite has had since 0002."""
     _retries()
+    _due_times()
     _limits()
     _pauses()
     is_sqlite = op.get_context().dialect.name == "sqlite"
@@ -38,6 +39,19 @@ def _retries() -> None:
     _index_where("ix_task_scheduled", "task", ["job_id", "idx"], ready)
     _index_where("ix_task_waiting", "task", ["job_id", "idx"], waits)
     _index_where("ix_task_run_after", "task", ["run_after"], waits)
+
+
+def _due_times() -> None:
+    op.add_column("job", sa.Column("due_at", Moment()))
+    op.add_column("job", sa.Column("waiting_until", Moment()))
+    op.add_column("job", sa.Column("rescheduled_from_job", sa.Integer()))
+    op.add_column("job", _count("reschedules"))
+    op.drop_index("ix_job_queued", "job")
+    queued = "status = 'QUEUED' AND waiting_until IS NULL"
+    _index_where("ix_job_queued", "job", ["handler", "priority", "id"], queued)
+    _index_where("ix_job_waiting", "job", ["waiting_until"], "waiting_until IS NOT NULL")
+    repeats = "rescheduled_from_job"
+    _index_where("ix_job_rescheduled", "job", [repeats, "id"], f"{repeats} IS NOT NULL")
 
 
 def _limits() -> None:
@@ -104,7 +118,8 @@ END""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.finish)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id IN (SELECT value FROM json_each(NEW.finish))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
@@ -232,7 +247,8 @@ END""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id IN (SELECT value FROM json_each(NEW.ending))
+    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 END""",
 )
@@ -290,7 +306,8 @@ FOR EACH ROW WHEN (
     (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
     OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
-        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL))
+        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
+        OR OLD.waiting_until IS NOT NULL))
     OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
@@ -300,7 +317,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
 AFTER UPDATE OF set_concurrency_limit, set_parallel_limit ON handler
 FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
     """CREATE VIEW claim AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
@@ -311,13 +328,13 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
     AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
@@ -328,10 +345,10 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
+  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND coalesce(handler.running + (wanted.value ->> 1)::int <= nullif(coalesce(
+    AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= nullif(coalesce(
           handler.set_concurrency_limit, handler.concurrency_limit), 0), true)
     AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
@@ -341,11 +358,11 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job, handler
-  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
     AND handler.name = job.handler
     AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= nullif(coalesce(
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= nullif(coalesce(
           job.parallel_limit, handler.set_parallel_limit, handler.parallel_limit), 0), true)
     AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')

@@ -8,7 +8,16 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from app.db import Database
-from app.jobs.store import adding, claiming, ending, keeping, reopening, retrying
+from app.jobs.store import (
+    adding,
+    claiming,
+    ending,
+    keeping,
+    reopening,
+    rescheduling,
+    retrying,
+    waiting,
+)
 
 NAMES = {"handlers": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
 
@@ -29,6 +38,10 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
     "next try": (retrying.NEXT, {"ix_task_run_after"}),
     "due to be tried": (retrying.DUE, {"ix_task_run_after"}),
     "failed to retry": (reopening.NEXT_OF[reopening.CHOICES["failed"][0]], {"ix_task_failed"}),
+    "failed to copy": (rescheduling.FAILED, {"ix_task_failed"}),
+    "successor": (rescheduling.FOLLOW, {"ix_job_rescheduled"}),
+    "next to be due": (waiting.NEXT, {"ix_job_waiting"}),
+    "due": (waiting.DUE, {"ix_job_waiting"}),
     "chosen to retry": (reopening.NAMED, {"uq_task_job_id_idx"}),
     "chosen to delete": (adding.DELETE_TASKS, {"uq_task_job_id_idx"}),
 }

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from app.db import Database, iso, now, stamp
 from app.jobs.errors import CreationInterrupted, UploadTaken
+from app.jobs.options import PRIORITY
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
 from app.jobs.store.steering import CONCURRENCY_LIMIT
@@ -35,12 +36,17 @@ class NewJob:
     params: str = "{}"
     state: str = "{}"
     started_by: int | None = None
+    priority: int = PRIORITY
+    #: Not to start before; a time that is past means now (B2).
+    due: datetime | None = None
     #: Tasks at once: None is what its handler has just then, 0 is no limit.
     parallel_limit: int | None = None
     #: Its own, in place of what its handler declares: retries, and seconds that a try may take.
     retries: int | None = None
     timeout: float | None = None
     held: bool = False
+    #: The job that this one repeats (Q5).
+    rescheduled_from: int | None = None
     #: Ids of uploads that become the job's, with their names, and the role that may read them.
     uploads: Sequence[tuple[int, str]] = ()
     upload_role: str = Role.OPERATOR
@@ -55,10 +61,12 @@ class NewTask:
 
 
 INSERT_JOB = statement("""
-    INSERT INTO job (name, handler, status, held, parallel_limit, retries, timeout, params, state,
-                     started_by, created_at, preparing_until, end_index, total, scheduled, skipped)
-    VALUES (:name, :handler, 'QUEUED', :held, :parallel_limit, :retries, :timeout, :params, :state,
-            :started_by, :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
+    INSERT INTO job (name, handler, status, held, priority, due_at, waiting_until, parallel_limit,
+                     retries, timeout, params, state, started_by, rescheduled_from_job, created_at,
+                     preparing_until, end_index, total, scheduled, skipped)
+    VALUES (:name, :handler, 'QUEUED', :held, :priority, :due_at, :waiting_until, :parallel_limit,
+            :retries, :timeout, :params, :state, :started_by, :rescheduled_from, :created_at,
+            :preparing_until, :total, :total, :total - :skipped, :skipped)
     RETURNING id
 """)
 INSERT_TASKS = statement("""
@@ -90,7 +98,8 @@ PREPARE_ON = statement(f"""
 """)
 SHOW_JOB = statement(f"""
     UPDATE job SET preparing_until = NULL, end_index = :total, total = :total,
-                   scheduled = :total - :skipped, skipped = :skipped, version = version + 1
+                   scheduled = :total - :skipped, skipped = :skipped, version = version + 1,
+                   waiting_until = CASE WHEN due_at > :at THEN due_at END
     WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
 
@@ -161,17 +170,22 @@ def _insert_job(
     *,
     preparing_until: datetime | None = None,
 ) -> int:
+    created_at, due_at = stamp(), job.due and iso(job.due)
     values = {
         "name": job.name,
         "handler": job.handler,
         "held": job.held,
+        "priority": job.priority,
+        "due_at": due_at,
+        "waiting_until": due_at if due_at and due_at > created_at else None,
         "parallel_limit": job.parallel_limit,
         "retries": job.retries,
         "timeout": job.timeout,
         "params": job.params,
         "state": job.state,
         "started_by": job.started_by,
-        "created_at": stamp(),
+        "rescheduled_from": job.rescheduled_from,
+        "created_at": created_at,
         "preparing_until": preparing_until and iso(preparing_until),
         "total": written.total,
         "skipped": written.skipped,
@@ -210,7 +224,8 @@ def _skipped(chunk: Sequence[NewTask]) -> int:
 
 
 def _show(connection: Connection, job: NewJob, job_id: int, written: Written) -> None:
-    values = {"job_id": job_id, "total": written.total, "skipped": written.skipped}
+    counts = {"total": written.total, "skipped": written.skipped}
+    values = {"job_id": job_id, "at": iso(now())} | counts
     if not connection.execute(SHOW_JOB, values).rowcount:
         raise CreationInterrupted
     _give_uploads(connection, job, job_id)
@@ -225,12 +240,14 @@ RELEASE_HELD = statement("""
     UPDATE job SET held = false, version = version + 1
     WHERE id IN (
         SELECT id FROM job WHERE handler = :handler AND status = 'QUEUED' AND held
-          AND preparing_until IS NULL ORDER BY priority, id LIMIT :most)
+          AND waiting_until IS NULL AND preparing_until IS NULL
+        ORDER BY priority, id LIMIT :most)
     RETURNING id
 """)
 TAKEN_SLOTS = statement("""
     SELECT count(*) FROM job WHERE handler = :handler AND preparing_until IS NULL
-      AND (status = 'IN_PROGRESS' OR (status = 'QUEUED' AND NOT held))
+      AND (status = 'IN_PROGRESS'
+           OR (status = 'QUEUED' AND waiting_until IS NULL AND NOT held))
 """)
 
 

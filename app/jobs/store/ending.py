@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, String, bindparam
 
 from app.db import iso, now
+from app.jobs.store.rescheduling import Reschedule, follow
 from app.jobs.store.steering import not_paused
 from app.sql import statement
 
@@ -29,7 +30,7 @@ MOST_CRASHES = 3
 
 ASK_TO_CANCEL = statement("""
     UPDATE job SET cancel_requested_at = :at, cancel_requested_by = :by, retrying = NULL,
-                   version = version + 1
+                   waiting_until = NULL, version = version + 1
     WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NULL
       AND preparing_until IS NULL
 """)
@@ -72,6 +73,7 @@ def cancel_chunk(connection: Connection, job_id: int, at: str) -> bool:
 class StepEnd:
     """What a finish step has come to: `error` of its callback; `is_owed`: another one follows.
 
+    `reschedule`: how the job is started once more if it ends with errors.
     It is fenced by its worker, and by the `run` of the job that it belongs to: a job that is
     tried again while its last callback runs may come to its next finish step in the same worker.
     """
@@ -81,6 +83,7 @@ class StepEnd:
     run: str | None
     error: str | None = None
     is_owed: bool = False
+    reschedule: Reschedule | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -124,18 +127,25 @@ LET_GO = statement(f"""
 """)
 
 
-def end_step(connection: Connection, step: StepEnd) -> bool:
-    """Record that `before_job_finish` is over: the job goes on if it has tasks again, else ends.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What comes after `before_job_finish`: a last callback (never after a cancel), another job."""
 
-    Returns whether `on_all_tasks_done` is due now: never after a cancel.
-    """
+    is_owed: bool = False
+    successor: int | None = None
+
+
+def end_step(connection: Connection, step: StepEnd) -> Ended:
+    """Record that `before_job_finish` is over: the job goes on if it has tasks again, else ends."""
     if connection.execute(GO_ON, step.values).rowcount:
-        return False
+        return Ended()
     if connection.execute(END, step.values).rowcount:
-        return step.is_owed and owns_step(connection, step)
+        is_owed = step.is_owed and owns_step(connection, step)
+        successor = follow(connection, step.job_id, step.reschedule) if step.reschedule else None
+        return Ended(is_owed, successor)
     # It has tasks although its callback failed, or was cancelled with tasks that it has added.
     let_go(connection, step)
-    return False
+    return Ended()
 
 
 def let_go(connection: Connection, step: StepEnd) -> None:

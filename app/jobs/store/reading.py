@@ -54,6 +54,9 @@ _LIGHT = (
     models.Job.cancel_requested_at,
     models.Job.end_index,
     models.Job.finish_step.is_not(None).label("finishing"),
+    models.Job.priority,
+    models.Job.due_at,
+    models.Job.waiting_until.is_not(None).label("is_waiting"),
     _starter.id.label("starter_id"),
     _starter.email.label("starter_email"),
     _canceller.id.label("canceller_id"),
@@ -67,6 +70,7 @@ _HEAVY: tuple[Any, ...] = (
     models.Job.timeout,
     literal_column(PARALLEL_LIMIT).label("parallel_limit"),
     models.Job.parallel_limit.is_not(None).label("has_own_limit"),
+    models.Job.rescheduled_from_job,
 )
 
 

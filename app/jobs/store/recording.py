@@ -194,7 +194,8 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.ending)) AND {IS_COMPLETE};
+  WHERE id IN (SELECT value FROM json_each(NEW.ending))
+    AND {IS_COMPLETE};
 END"""
 made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 

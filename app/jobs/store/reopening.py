@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from app.jobs.states import TaskStatus
+from app.jobs.store.rescheduling import copy_chunk
 from app.sql import statement
 
 CHUNK = 5_000
@@ -26,7 +27,7 @@ REOPEN = statement("""
     UPDATE job SET status = 'QUEUED', held = false, started_at = NULL, finished_at = NULL,
                    cancel_requested_at = NULL, cancel_requested_by = NULL, error = NULL,
                    finish_step = NULL, finisher = NULL, finish_rounds = 0, finish_crashes = 0,
-                   retrying = :retrying, version = version + 1
+                   retrying = :retrying, due_at = NULL, version = version + 1
     WHERE id = :job_id AND status IN ('DONE', 'DONE_WITH_ERRORS', 'CANCELLED')
       AND preparing_until IS NULL
 """)
@@ -87,11 +88,13 @@ def known_indexes(connection: Connection, job_id: int, indexes: Sequence[int]) -
 
 
 def reopen_chunk(connection: Connection, job_id: int) -> bool:
-    """Reopen some of the tasks that a retry is for; tell whether there are more."""
+    """Reopen some of the tasks that a retry is for, or copy some; tell whether there are more."""
     stored = connection.execute(WANTED, {"job_id": job_id}).scalar()
     if stored is None:
         return False  # it is done, or the job was cancelled meanwhile
     wanted = json.loads(stored)
+    if "of" in wanted:
+        return copy_chunk(connection, job_id, wanted)
     found, left = _next(connection, job_id, wanted["tasks"], wanted["first"])
     values = {"job_id": job_id, "ids": json.dumps([task_id for task_id, _ in found])}
     connection.execute(KEEP_ATTEMPTS, values)
