@@ -85,8 +85,7 @@ class Scheduler:
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
         self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
-        self._changes = Changes(database)
-        self._line = Line(database)
+        self._changes, self._line = Changes(database), Line(database)
         self._owes_a_look = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
