@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.db import Database, now
-from app.jobs.store import retrying, steering, waiting
+from app.jobs.store import retrying, waiting
 
 
 class Alarm:
@@ -23,12 +23,8 @@ class Alarm:
         self._next: datetime | None = None
 
     def set(self, connection: Connection) -> None:
-        """Look when something is due next: a job, another try of a task, the end of a pause."""
-        moments = (
-            waiting.next_due(connection),
-            retrying.next_try(connection),
-            steering.next_end(connection),
-        )
+        """Look when something is due next: a job, or a task that is to be tried again."""
+        moments = (waiting.next_due(connection), retrying.next_try(connection))
         self._next = min((each for each in moments if each), default=None)
 
     def seconds_left(self, most: float) -> float:
@@ -38,11 +34,11 @@ class Alarm:
         return min(most, max(0.0, (self._next - now()).total_seconds()))
 
     def rings(self) -> bool:
-        """Let go some of what is due, as what is not paused any more by itself; tell of it."""
+        """Let go some of what is due; tell whether there was anything."""
         if self._next is None or self._next > now():
             return False
         due = {*waiting.let_due_start(self._database), *retrying.let_due_go(self._database)}
         self._announce(due)
         with self._database.reading() as connection:
             self.set(connection)
-        return True
+        return bool(due)

@@ -126,9 +126,7 @@ class Engine(Changing, Steering):
         ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        own = {"priority": handler.priority} | checked(options)
-        if "parallel_limit" in own:
-            own["parallel_limit"] = own["parallel_limit"] or 0
+        declared = {"priority": handler.priority}
         new = NewJob(
             name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
             handler=handler.name,
@@ -138,7 +136,7 @@ class Engine(Changing, Steering):
             held=not auto_start,
             uploads=uploads_in(params),
             upload_role=needed("start", handler.roles),
-            **own,
+            **(declared | checked(options)),
         )
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))

@@ -162,19 +162,19 @@ class Executor:
         return None if result is None else encode(result, "result", self._limit)
 
 
-def _tell_of_start(work: Work) -> None:
-    if signals.task_started.receivers:
-        claim = work.claim
-        facts = {"job_id": claim.job_id, "task_index": claim.index, "attempt": claim.attempt}
-        signals.send(signals.task_started, work.handler.name, **facts)
-
-
 def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
     claim = work.claim
     outcome = TaskWrites(work.worker_id, claim.id, claim.job_id, claim.attempt)
     outcome.started_at = begun_at
     outcome.may_end_job = not work.handler.has_finish_step
     return outcome
+
+
+def _tell_of_start(work: Work) -> None:
+    if signals.task_started.receivers:
+        claim = work.claim
+        facts = {"job_id": claim.job_id, "task_index": claim.index, "attempt": claim.attempt}
+        signals.send(signals.task_started, work.handler.name, **facts)
 
 
 def _fail(outcome: TaskWrites, error: BaseException, work: Work) -> None:

@@ -17,7 +17,13 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database, Line
 from app.jobs import signals
-from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, TaskTimedOut, ValueNotStorable
+from app.jobs.errors import (
+    EngineStopped,
+    JobNotFound,
+    TaskLost,
+    TaskTimedOut,
+    ValueNotStorable,
+)
 from app.jobs.gathering import Gathering, Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
@@ -270,7 +276,8 @@ class Journal:
             self._gathering.is_stored(group)
             self._changed.notify_all()
         self._announce(group.job_ids)
-        signals.tell_of_outcomes(self._database, group.writes.values(), group.at)
+        signals.tell_of_outcomes(self._database, group.writes.values())
+        signals.tell_of_ends(self._database, group.ending, group.written_at)
 
     def _drop(self, group: Group) -> None:
         """Forget a group whose worker was taken for dead, and all else that worker had to say."""
@@ -320,7 +327,7 @@ class Journal:
             self._make_again()
             try:
                 with self._line.writing_once() as connection:
-                    group.at = recording.write_group(
+                    group.written_at = recording.write_group(
                         connection, group.worker_id, group.writes.values(), group.job_states
                     )
                 return

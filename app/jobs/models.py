@@ -211,7 +211,7 @@ class Task(Base):
         _tasks_where("in_progress", "status = 'IN_PROGRESS'"),
         _tasks_where("failed", "status = 'FAILED'"),
         _tasks_where("cancelled", "status = 'CANCELLED'"),
-        # The few that must run alone next, see claiming.SUSPECT_CRASHES.
+        # The few that must run alone next, see candidates.SUSPECT_CRASHES.
         _tasks_where("suspect", "status = 'SCHEDULED' AND crashes >= 2", "id"),
     )
 

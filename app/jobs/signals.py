@@ -40,7 +40,7 @@ task_retrying: Final = _named("task-retrying", "A task failed, and will be tried
 
 Told = TypeVar("Told")
 _OF_TASKS: Final = (task_done, task_failed, task_retrying)
-_OF_OUTCOMES: Final = (*_OF_TASKS, job_progress, job_finished, job_cancelled)
+_OF_OUTCOMES: Final = (*_OF_TASKS, job_progress)
 
 
 def send(signal: NamedSignal, handler: str, **facts: Any) -> None:
@@ -71,8 +71,8 @@ def tell_of_ends(database: Database, job_ids: Collection[int], at: str | None = 
                 send(job_cancelled if is_cancelled else job_finished, job.handler, job=job)
 
 
-def tell_of_outcomes(database: Database, group: Iterable[TaskWrites], at: str) -> None:
-    """Say what became of the tasks that a group of writes has ended, and of their jobs."""
+def tell_of_outcomes(database: Database, group: Iterable[TaskWrites]) -> None:
+    """Say what became of the tasks that a group of writes has ended, and how far their jobs are."""
     if not any(each.receivers for each in _OF_OUTCOMES):
         return
     ended = {writes.task_id: writes for writes in group if writes.status}
@@ -80,7 +80,6 @@ def tell_of_outcomes(database: Database, group: Iterable[TaskWrites], at: str) -
         for fate in _quietly(lambda: _fates(database, ended)):
             _tell_of_outcome(ended[fate.id], fate)
     tell_of_jobs(database, job_progress, {writes.job_id for writes in ended.values()})
-    tell_of_ends(database, {each.job_id for each in ended.values() if each.may_end_job}, at)
 
 
 def _tell_of_outcome(writes: TaskWrites, fate: Fate) -> None:

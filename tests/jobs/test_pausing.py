@@ -10,7 +10,7 @@ import pytest
 from app.db import now
 from app.jobs import EVERYTHING, Engine, Handler, JobStatus
 from app.jobs.errors import InvalidParams, UnknownHandler
-from app.jobs.store import claiming, keeping
+from app.jobs.store import candidates, claiming, keeping
 from app.jobs.store.claiming import Order
 from app.users.people import add_user
 from app.users.permissions import Role
@@ -77,7 +77,7 @@ def test_what_is_claimed_and_waits_for_a_thread_is_given_back(
     assert engine._running
     # As if this process had claimed ahead, which it does once it has seen how fast tasks end.
     with engine.database.reading() as connection:
-        ahead = claiming.scheduled_tasks(connection, {job_id: 20})
+        ahead = candidates.scheduled_tasks(connection, {job_id: 20})
     engine._running._scheduler._carry_out(Order(tasks=ahead))
     assert engine.job(job_id).in_progress == 22
     engine.pause("work", "stop")
@@ -137,7 +137,7 @@ def test_a_claim_that_was_made_up_before_gets_nothing(engines: Engines) -> None:
     sql(engine.database, "UPDATE job SET status = 'IN_PROGRESS' WHERE id <> :id", id=queued)
     sql(engine.database, "UPDATE task SET status = 'DONE' WHERE job_id = :id", id=complete)
     with engine.database.reading() as connection:
-        tasks = claiming.scheduled_tasks(connection, {running_: 2})
+        tasks = candidates.scheduled_tasks(connection, {running_: 2})
     order = Order(steps=[complete], start=[(queued, 1)], tasks=tasks)
     with engine.database.writing() as connection:
         worker = keeping.NewWorker(host="here", pid=1, mark="m", handlers=["work"], lease=60)
@@ -187,7 +187,7 @@ def test_a_cancel_comes_to_its_end(engines: Engines, gate: threading.Event) -> N
 def test_paused_jobs_keep_nobody_elses_from_being_seen(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claiming, "MOST_JOBS", 3)
+    monkeypatch.setattr(candidates, "MOST_JOBS", 3)
     engine = engines(WORK, QUICK, runs=False)
     for _ in range(5):
         started(engine)

@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 from app.db import Database
 from app.jobs.store import (
     adding,
+    candidates,
     claiming,
     ending,
     keeping,
@@ -27,10 +28,10 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
         ending.LEFT_BEHIND,
         {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
     ),
-    "running": (claiming.RUNNING, {"ix_job_in_progress"}),
-    "suspect": (claiming.SUSPECT, {"ix_task_suspect"}),
-    "queued": (claiming.QUEUED, {"ix_job_queued"}),
-    "scheduled": (claiming.SCHEDULED, {"ix_task_scheduled"}),
+    "running": (candidates.RUNNING, {"ix_job_in_progress"}),
+    "suspect": (candidates.SUSPECT, {"ix_task_suspect"}),
+    "queued": (candidates.QUEUED, {"ix_job_queued"}),
+    "scheduled": (candidates.SCHEDULED, {"ix_task_scheduled"}),
     "claimed steps": (claiming.CLAIMED_STEPS, {"ix_job_finisher"}),
     "steps of the dead": (keeping.RETURN_STEPS, {"ix_job_finisher"}),
     "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from app.db import Database, iso, now
-from app.jobs.store.claiming import SUSPECT_CRASHES
+from app.jobs.store.candidates import SUSPECT_CRASHES
 from app.sql import statement
 
 REGISTER = statement("""

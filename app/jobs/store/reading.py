@@ -68,9 +68,9 @@ _HEAVY: tuple[Any, ...] = (
     models.Job.error,
     models.Job.retries,
     models.Job.timeout,
+    models.Job.rescheduled_from_job,
     literal_column(PARALLEL_LIMIT).label("parallel_limit"),
     models.Job.parallel_limit.is_not(None).label("has_own_limit"),
-    models.Job.rescheduled_from_job,
 )
 
 

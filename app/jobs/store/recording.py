@@ -279,7 +279,7 @@ def write_group(
     writes: Iterable[TaskWrites],
     job_states: Sequence[JobState],
 ) -> str:
-    """Write a group in one transaction, and return when that is.
+    """Write a group in one transaction and return when that was.
 
     Raises Fenced or StateMoved when it is refused whole.
     """

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, literal_column, or_, select
 
-from app.db import Moment, iso, now
+from app.db import iso, now
 from app.jobs import models
 from app.jobs.store.listing import COUNT_CAP
 from app.jobs.views import HandlerRow, Limit, Pause, Person, WorkerRow
@@ -68,16 +68,6 @@ def pauses(connection: Connection) -> list[Pause]:
         )
         for row in connection.execute(_PAUSES, {"now": now()})
     ]
-
-
-NEXT_END = statement("SELECT min(until) AS until FROM pause WHERE until > :now")
-NEXT_END_MOMENT = NEXT_END.columns(until=Moment)
-
-
-def next_end(connection: Connection) -> datetime | None:
-    """Return when the next pause ends by itself; None: none does."""
-    found: datetime | None = connection.execute(NEXT_END_MOMENT, {"now": iso(now())}).scalar()
-    return found
 
 
 PAUSE = statement("""
