@@ -22,6 +22,8 @@ from tests import postgresql as postgresql_server
 from tests.command import Run, command
 from tests.visitor import PASSWORD, Visitor
 
+DATABASES = ("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
@@ -53,14 +55,36 @@ def _templates_translated_once() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--on", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.addoption("--on", choices=DATABASES, help="run all tests on this database")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked as conformance on every database, unless one was asked for."""
+    everywhere = metafunc.definition.get_closest_marker("conformance")
+    if everywhere and "on" in metafunc.fixturenames and not metafunc.config.getoption("--on"):
+        metafunc.parametrize("on", DATABASES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQLite itself where another database was asked for."""
+    if config.getoption("--on") not in (None, "sqlite"):
+        about_sqlite = [item for item in items if item.get_closest_marker("about_sqlite")]
+        config.hook.pytest_deselected(items=about_sqlite)
+        items[:] = [item for item in items if item not in about_sqlite]
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+def on(request: pytest.FixtureRequest) -> str:
+    """The kind of database that a test runs on."""
+    asked: str | None = request.config.getoption("--on")
+    return getattr(request, "param", asked or "sqlite")
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> Iterator[Settings]:
     """Settings of a server that has nothing but an empty folder."""
     settings = Settings(data_dir=tmp_path, secret_key="for tests only", rate_limit=False)
-    if request.config.getoption("--on") == "sqlite":
+    if on == "sqlite":
         yield settings
         return
     server: postgresql_server.Server = request.getfixturevalue("postgresql")
