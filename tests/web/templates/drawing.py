@@ -99,6 +99,7 @@ def popup(**given: Any) -> str:
         "log": [],
         "component": Markup("<p>own look</p>"),
         "trouble": None,
+        "pauses": [],
     }
     return render_template("jobs/_popup.html", **{**context, **given})
 
@@ -112,6 +113,7 @@ def index(**given: Any) -> str:
         "status": asked.values.get("status"),
         "counts": {"DONE": (1000, True)},
         "may_start": True,
+        "pauses": [],
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)
