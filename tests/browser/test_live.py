@@ -41,6 +41,22 @@ def test_a_reload_in_the_middle_shows_the_truth(page: Page, server: Server, gate
     expect_status(popup(page), "DONE")
 
 
+def test_a_task_that_failed_counts_down_to_its_next_try(
+    page: Page, server: Server, gate: Gate
+) -> None:
+    job_id = start(server, "wavering", "Again and again", gate=str(gate.path))
+    page.goto(f"/jobs/{job_id}?task=0")
+    task = popup(page).get_by_role("article")
+    expect(task).to_contain_text("Next try in 1 s. It is retry")
+    expect(task.get_by_text("Attempt 2")).to_be_visible()
+    expect(popup(page).get_by_test_id("task-row")).to_contain_text(
+        "Next try in 1 s · ConnectionErr"
+    )
+    gate.open()
+    expect_status(popup(page), "DONE")
+    expect(task).not_to_contain_text("Next try")
+
+
 def test_what_a_person_does_survives_the_updates(page: Page, server: Server, gate: Gate) -> None:
     job_id = start(server, "gated", "Kept", **gate.params(tasks=30))
     page.goto(f"/jobs/{job_id}")
