@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
-from app import create_app, schema
+from app import create_app, db, schema
 from app.config import Settings
 from app.db import Database
 from app.users import passwords
@@ -51,6 +55,37 @@ class Translated(BytecodeCache):
 def _templates_translated_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Flask.jinja_options, "bytecode_cache", Translated())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _addresses_compiled_once() -> Iterator[None]:
+    """All applications of a run have the same routes, and compiling them is most of making one."""
+    compiled, kept = Rule._compile_builder, dict[Any, Any]()
+
+    def compiled_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, str(rule.defaults), append_unknown)
+        if key not in kept:
+            kept[key] = compiled(rule, append_unknown)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compiled_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commits_that_wait_for_no_disk() -> Iterator[None]:
+    """Tests kill processes, not the power: what the kernel has been given is there afterwards."""
+    prepare = db._prepare_sqlite
+
+    @functools.wraps(prepare)
+    def prepare_swift(connection: sqlite3.Connection, record: object) -> None:
+        prepare(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "_prepare_sqlite", prepare_swift)
         yield
 
 

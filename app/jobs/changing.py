@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.config import Settings
-from app.db import Database
+from app.db import Database, iso, now
 from app.jobs import adding as additions
-from app.jobs import housekeeping
+from app.jobs import housekeeping, signals
 from app.jobs.context import Change, apply
 from app.jobs.errors import (
     InvalidParams,
@@ -26,7 +26,7 @@ from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import adding, ending, reading, recording, removing, reopening, waiting
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, storable_text
+from app.jobs.values import decode, name_of
 from app.jobs.views import JobDetail
 
 LONGEST_NAME = 500
@@ -59,13 +59,15 @@ class Changing:
         It is CANCELLED when this returns, or as soon as nothing of it runs any more, and never
         anything else. Asking again changes nothing. Raises JobNotFound, JobEnded.
         """
+        at = iso(now())
         with self.database.writing() as connection:
             if not ending.ask_to_cancel(connection, job_id, id_of(by)):
                 job = reading.job(connection, job_id)
                 if job.is_final and job.status != JobStatus.CANCELLED:
                     raise JobEnded(job_id, job.status)
-            more = ending.cancel_chunk(connection, job_id)
+            more = ending.cancel_chunk(connection, job_id, at)
         self.bus.announce([job_id])
+        signals.tell_of_ends(self.database, [job_id], at)
         if more:
             self._work_off("cancel", job_id)
         return self._job(job_id)
@@ -103,7 +105,7 @@ class Changing:
             if not removing.doom_ended(connection, job_id):
                 reading.job(connection, job_id)
                 raise JobNotEnded(job_id, "deleted")
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         housekeeping.work_off(lambda: housekeeping.remove_some(self.database, job_id))
         self.shelf.remove_of(job_id)
 
@@ -116,7 +118,7 @@ class Changing:
 
     def rename_job(self, job_id: int, name: str) -> JobDetail:
         """Give a job another name; raise JobNotFound, or InvalidParams for one that will not do."""
-        name = storable_text(name).strip()
+        name = name_of(name)
         if not name:
             raise InvalidParams({"name": ["Write a name."]})
         if len(name) > LONGEST_NAME:
@@ -124,7 +126,7 @@ class Changing:
         with self.database.writing() as connection:
             reading.job(connection, job_id)
             recording.rename(connection, job_id, name)
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         return self._job(job_id)
 
     def set_priority(self, job_id: int, priority: int) -> JobDetail:
@@ -225,7 +227,7 @@ class Changing:
             with self.database.writing_once() as connection:
                 stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
             if stored:
-                self.bus.announce([job_id])
+                self.bus.note([job_id])
                 return newer
 
     def _job_state(self, job_id: int) -> JobState:

@@ -12,26 +12,28 @@ from typing import Any, Unpack
 
 from app.config import Settings
 from app.db import Database, demand_supported
+from app.jobs import signals
 from app.jobs.adding import new_tasks
 from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
-from app.jobs.looking import Looking
+from app.jobs.hints import hints_of
 from app.jobs.options import StartOptions, checked
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
+from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
 from app.jobs.uploads import uploads_in
-from app.jobs.values import encode_object, mask_text, secrets_in, storable_text
+from app.jobs.values import encode_object, mask_text, name_of, secrets_in, storable_text
 from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
 
 
-class Engine(Looking, Changing):
+class Engine(Changing, Steering):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all
@@ -49,16 +51,16 @@ class Engine(Looking, Changing):
         demand_supported(database.url)
         self.database = database
         self.settings = settings
-        self.bus = Bus()
+        self._hints = hints_of(database, settings.data_dir / "hints")
+        self.bus = Bus(self._hints)
         #: Differs in every process: who watches sees by it that the server is another one.
         self.boot = secrets.token_hex(8)
         self.registry = registry if registry is not None else Registry()
         if registry is None:
             self.registry.discover(settings.handler_modules)
-        self.shelf = Shelf(database, settings, self.bus.announce)
+        self.shelf = Shelf(database, settings, self.bus.note)
         self._within = within
         self._running: Running | None = None
-        self._is_declared = False
 
     # Running
 
@@ -70,11 +72,13 @@ class Engine(Looking, Changing):
                 self.settings,
                 self.registry,
                 self.bus,
+                hints=self._hints,
                 shelf=self.shelf,
                 engine=self,
                 within=self._within,
             )
             self._running.start()
+            self._is_declared = True
 
     def begin_stop(self) -> None:
         """Claim nothing more and give back what is not begun; returns soon."""
@@ -86,6 +90,10 @@ class Engine(Looking, Changing):
         if self._running:
             self._running.stop(self.settings.grace_seconds)
             self._running = None
+
+    def hearing_others(self) -> AbstractContextManager[None]:
+        """Announce here, too, what other processes change, until the block is left."""
+        return self._hints.hearing_of_changes(self.bus.pass_on)
 
     @property
     def trouble(self) -> str | None:
@@ -125,9 +133,9 @@ class Engine(Looking, Changing):
         ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        declared = {"priority": handler.priority, "parallel_limit": handler.parallel_limit}
+        declared = {"priority": handler.priority}
         new = NewJob(
-            name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
+            name=(name_of(name) or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
@@ -140,15 +148,8 @@ class Engine(Looking, Changing):
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
+        signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
-
-    def _declare(self) -> None:
-        """Have it known who may see the jobs, also where no worker has their handlers yet."""
-        if self._running or self._is_declared:
-            return
-        with self.database.writing() as connection:
-            keeping.declare_handlers(connection, self.registry.declared)
-        self._is_declared = True
 
     def queue_new_job(
         self,
@@ -177,9 +178,8 @@ class Engine(Looking, Changing):
 
     def _release(self, name: str, most: int | None) -> list[int]:
         handler = self.registry[name]
-        released = creating.release_held(
-            self.database, handler.name, limit=handler.concurrency_limit, most=most
-        )
+        self._declare()
+        released = creating.release_held(self.database, handler.name, most=most)
         self.bus.announce(released)
         return released
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 
+from app.jobs import signals
 from app.jobs.context import Add, Call, Task
 from app.jobs.deadlines import Deadline, Deadlines
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
@@ -107,6 +108,7 @@ class Executor:
     ) -> TaskWrites | None:
         """Run a task; return its outcome, or None when it belongs to others."""
         outcome = _outcome_of(work, begun_at or moment())
+        _tell_of_start(work)
         try:
             outcome.result = self._result(work, ends_at)
             outcome.status = TaskStatus.DONE
@@ -125,7 +127,8 @@ class Executor:
 
         def cut_off(thread: threading.Thread) -> None:
             late = _outcome_of(work, begun_at)
-            late.traceback = storable_text(mask_text(_place(thread), work.facts.secrets))
+            if place := _place(thread):
+                late.traceback = storable_text(mask_text(place, work.facts.secrets))
             _time_out(late, work)
             self._journal.cut_off(late)
 
@@ -168,6 +171,13 @@ def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
     return outcome
 
 
+def _tell_of_start(work: Work) -> None:
+    if signals.task_started.receivers:
+        claim = work.claim
+        facts = {"job_id": claim.job_id, "task_index": claim.index, "attempt": claim.attempt}
+        signals.send(signals.task_started, work.handler.name, **facts)
+
+
 def _fail(outcome: TaskWrites, error: BaseException, work: Work) -> None:
     # The first frames are the executor's own: they tell the author of a handler nothing.
     frames = error.__traceback__
@@ -194,11 +204,13 @@ def _try_again(outcome: TaskWrites, error: BaseException, work: Work) -> None:
         outcome.run_after = moment(work.handler.pause(work.claim.retries))
 
 
-def _place(thread: threading.Thread) -> str:
-    """Where a thread is in its handler."""
+def _place(thread: threading.Thread) -> str | None:
+    """Where a thread is in its handler; None: it has just left it."""
     frames = traceback.extract_stack(sys._current_frames().get(thread.ident or 0))
     own = [place for place, frame in enumerate(frames) if frame.filename == __file__]
-    where = traceback.format_list(frames[own[-1] + 1 :] if own else frames)
+    if not own or frames[own[-1]].name != Executor._result.__name__:
+        return None
+    where = traceback.format_list(frames[own[-1] + 1 :])
     return "Where it was then (most recent call last):\n" + "".join(where)
 
 
@@ -290,9 +302,12 @@ class Pool:
         """Claimed tasks that have not ended."""
         return len(self._in_hand)
 
-    def take_back(self) -> list[Work | Step]:
-        """Take back what no thread has begun."""
-        return self._take(list(self._waiting))
+    def take_back(self, handlers: Collection[str] | None = None) -> list[Work | Step]:
+        """Take back what no thread has begun: all, or what these handlers would do."""
+        waiting = list(self._waiting)
+        if handlers is not None:
+            waiting = [each for each in waiting if each.handler.name in handlers]
+        return self._take(waiting)
 
     def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
         taken = [each for each in some if self._take_one(each)]

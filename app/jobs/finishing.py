@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
+from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.context import Call, Change, apply
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
@@ -193,8 +194,10 @@ class Finisher:
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
         ended = self._record(step, lambda: self._end(step.end(error), tasks))
+        signals.tell_of_ends(self._parts.database, [step.job_id])
         if ended.successor:
             self._parts.announce([ended.successor])
+            signals.tell_of_jobs(self._parts.database, signals.job_created, [ended.successor])
         return ended.is_owed
 
     def _after(self, step: Step) -> None:

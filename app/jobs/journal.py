@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database, Line, why
+from app.jobs import signals
 from app.jobs.errors import (
     EngineStopped,
     JobNotFound,
@@ -24,6 +25,7 @@ from app.jobs.errors import (
     ValueNotStorable,
 )
 from app.jobs.gathering import Gathering, Group, Ticket
+from app.jobs.refusals import refused
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
 
@@ -284,6 +286,8 @@ class Journal:
             self._gathering.is_stored(group)
             self._changed.notify_all()
         self._announce(group.job_ids)
+        signals.tell_of_outcomes(self._database, group.writes.values())
+        signals.tell_of_ends(self._database, group.ending, group.written_at)
 
     def _drop(self, group: Group) -> None:
         """Forget a group whose worker was taken for dead, and all else that worker had to say."""
@@ -333,7 +337,7 @@ class Journal:
             self._make_again()
             try:
                 with self._line.writing_once() as connection:
-                    recording.write_group(
+                    group.written_at = recording.write_group(
                         connection, group.worker_id, group.writes.values(), group.job_states
                     )
                 return
@@ -380,30 +384,10 @@ class Journal:
 
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
-        reasons = self._refused_tasks(group, list(group.writes)) or self._refused_states(group)
+        reasons = refused(self._database, group)
         for task_id, refusal in reasons.items():
             log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()
         return bool(reasons)
-
-    def _refused_tasks(self, group: Group, ids: list[int]) -> dict[int, str]:
-        """Why the database refuses which tasks, found by halving; nothing is written."""
-        writes = [group.writes[task_id] for task_id in ids]
-        reason = recording.refusal(self._database, group.worker_id, writes)
-        if reason is None:
-            return {}
-        if len(ids) == 1:
-            return {ids[0]: reason}
-        half = len(ids) // 2
-        return self._refused_tasks(group, ids[:half]) | self._refused_tasks(group, ids[half:])
-
-    def _refused_states(self, group: Group) -> dict[int, str]:
-        """The same for states of jobs: the tasks that had a part in such a state."""
-        reasons: dict[int, str] = {}
-        for head in group.heads.values():
-            reason = recording.refusal(self._database, group.worker_id, [], [head.newest])
-            if reason:
-                reasons |= {ticket.task_id: reason for ticket in head.tickets}
-        return reasons

@@ -4,6 +4,7 @@ Pure functions, so that a template holds no arithmetic and a test needs no page.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ LABELS = {
     "FAILED": "Failed",
     "SKIPPED": "Skipped",
     "CRASHED": "Crashed",
+    "TIMED_OUT": "Timed out",
 }
 TONES = {
     "IN_PROGRESS": "running",
@@ -33,6 +35,7 @@ TONES = {
     "DONE_WITH_ERRORS": "failed",
     "FAILED": "failed",
     "CRASHED": "failed",
+    "TIMED_OUT": "failed",
     "CANCELLED": "cancelled",
 }
 STATUS_ICONS = {
@@ -41,6 +44,7 @@ STATUS_ICONS = {
     "DONE_WITH_ERRORS": "alert-triangle",
     "FAILED": "alert-circle",
     "CRASHED": "bolt",
+    "TIMED_OUT": "hourglass",
     "CANCELLED": "ban",
     "SKIPPED": "arrow-right",
 }
@@ -102,6 +106,13 @@ def since(moment: datetime, now: datetime) -> str:
     if days < 7:
         return "yesterday" if days == 1 else f"{days} days ago"
     return f"{moment.day} {moment:%b %Y}"
+
+
+def until(moment: datetime, now: datetime | None = None) -> Markup:
+    """`in 12 s` as a <time>, and `now` when that is over; the page counts down."""
+    left = moment - (now or datetime.now(UTC))
+    words = f"in {duration(math.ceil(left.total_seconds()))}" if left > timedelta() else "now"
+    return _time(moment, words, "data-until")
 
 
 def clock(moment: datetime | None) -> Markup | str:
@@ -327,6 +338,7 @@ FILTERS: dict[str, Any] = {
     "size": size,
     "status_icon": status_icon,
     "tone": tone,
+    "until": until,
 }
 GLOBALS: dict[str, Any] = {
     "counted": counted,

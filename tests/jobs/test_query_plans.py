@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from app.db import Database
 from app.jobs.store import (
     adding,
+    candidates,
     claiming,
     ending,
     keeping,
@@ -17,7 +18,7 @@ from app.jobs.store import (
     waiting,
 )
 
-NAMES = {"handlers": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
+NAMES = {"handlers": "[]", "called": "[]", "jobs": "[]", "ids": "[]", "indexes": "[]", "ran": "[]"}
 
 pytestmark = pytest.mark.about_sqlite("test_query_plans_there.py asks PostgreSQL")
 
@@ -27,19 +28,19 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
         ending.LEFT_BEHIND,
         {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
     ),
-    "suspect": (claiming.SUSPECT, {"ix_task_suspect"}),
-    "queued": (claiming.QUEUED, {"ix_job_queued"}),
-    "scheduled": (claiming.SCHEDULED, {"ix_task_scheduled"}),
+    "running": (candidates.RUNNING, {"ix_job_in_progress"}),
+    "suspect": (candidates.SUSPECT, {"ix_task_suspect"}),
+    "queued": (candidates.QUEUED, {"ix_job_queued"}),
+    "scheduled": (candidates.SCHEDULED, {"ix_task_scheduled"}),
     "claimed steps": (claiming.CLAIMED_STEPS, {"ix_job_finisher"}),
     "steps of the dead": (keeping.RETURN_STEPS, {"ix_job_finisher"}),
     "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),
     "to cancel": (ending.CANCEL_TASKS, {"ix_task_scheduled", "ix_task_waiting"}),
-    "next try": (retrying.NEXT, {"ix_task_run_after"}),
     "due to be tried": (retrying.DUE, {"ix_task_run_after"}),
     "failed to retry": (reopening.NEXT_OF[reopening.CHOICES["failed"][0]], {"ix_task_failed"}),
     "failed to copy": (rescheduling.FAILED, {"ix_task_failed"}),
     "successor": (rescheduling.FOLLOW, {"ix_job_rescheduled"}),
-    "next to be due": (waiting.NEXT, {"ix_job_waiting"}),
+    "next moment": (waiting.NEXT, {"ix_job_waiting", "ix_task_run_after"}),
     "due": (waiting.DUE, {"ix_job_waiting"}),
     "chosen to retry": (reopening.NAMED, {"uq_task_job_id_idx"}),
     "chosen to delete": (adding.DELETE_TASKS, {"uq_task_job_id_idx"}),

@@ -39,6 +39,7 @@ EXPLAINED = (
 )
 VALUES: dict[str, Any] = {
     "handlers": '["work"]',
+    "called": "[]",
     "jobs": "[1, 2]",
     "ids": "[1, 2]",
     "indexes": "[1]",
@@ -98,7 +99,7 @@ def worker(connection: Connection) -> int:
     return keeping.register(connection, about)
 
 
-def explained(connection: Connection, act: Callable[[], None]) -> list[Any]:
+def explained(connection: Connection, act: Callable[[], object]) -> list[Any]:
     """The plans of all that triggers ask while somebody acts."""
     said: list[str] = []
     driver: Any = connection.connection.driver_connection
@@ -115,9 +116,14 @@ def used_in(plan: Any) -> set[str]:
     return {node["Index Name"] for node in nodes_of(plan) if "Index Name" in node}
 
 
+#: Of these there is a row for each handler, or none.
+SMALL = {"handler", "pause"}
+
+
 def whole_in(plan: Any) -> set[str]:
-    """The tables that a plan reads from one end to the other."""
-    return {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
+    """The tables, but the small ones, that a plan reads from one end to the other."""
+    whole = {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
+    return whole - SMALL
 
 
 def nodes_of(plan: Any) -> Iterator[dict[str, Any]]:

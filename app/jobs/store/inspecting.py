@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -259,3 +260,22 @@ def log(
         .limit(limit)
     )
     return [LogLine(**row._mapping) for row in connection.execute(wanted)][::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Whose a task is, and what has become of it by now."""
+
+    id: int
+    handler: str
+    index: int
+    status: str
+    attempt: int
+
+
+def fates(connection: Connection, task_ids: Collection[int]) -> list[Fate]:
+    """Return of these tasks what has become of them."""
+    task = models.Task
+    wanted = select(task.id, models.Job.handler, task.idx, task.status, task.attempt)
+    wanted = wanted.join(models.Job, models.Job.id == task.job_id)
+    return [Fate(*row) for row in connection.execute(wanted.where(task.id.in_(task_ids)))]

@@ -39,9 +39,10 @@ class NewJob(Body):
 
 
 class Change(Body):
-    """What may be changed in a job."""
+    """What may be changed in a job: its limit is a number, null for none, or "declared"."""
 
-    name: StrictStr
+    name: StrictStr = ""
+    parallel_limit: int | StrictStr | None = None
 
 
 @bp.post("/create-job/")
@@ -87,9 +88,14 @@ def show(job_id: int) -> ResponseReturnValue:
 @bp.patch("/v1/jobs/<int:job_id>")
 @may("edit")
 def change(job_id: int) -> ResponseReturnValue:
-    """Give a job another name (A17)."""
+    """Give a job another name (A17), or let more or less of it run at once (B11)."""
     job_for(the_engine(), here(), job_id, "edit")
-    return jsonify(job_detail(the_engine().rename_job(job_id, body(Change).name)))
+    asked = body(Change)
+    if "parallel_limit" in asked.model_fields_set:
+        the_engine().set_parallel_limit(job_id, asked.parallel_limit)
+    if "name" in asked.model_fields_set or not asked.model_fields_set:
+        the_engine().rename_job(job_id, asked.name)
+    return jsonify(job_detail(the_engine().job(job_id)))
 
 
 @bp.delete("/v1/jobs/<int:job_id>")

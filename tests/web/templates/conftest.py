@@ -14,6 +14,7 @@ from tests.web.templates.drawing import APP
 
 ENDPOINTS = {
     "account.index": "/account",
+    "actions.ask_for_limit": "/jobs/<int:job_id>/limit",
     "actions.ask_for_name": "/jobs/<int:job_id>/edit",
     "actions.cancel": "/jobs/<int:job_id>/cancellation",
     "actions.delete": "/jobs/<int:job_id>/deletion",

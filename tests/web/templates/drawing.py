@@ -28,6 +28,7 @@ def job(**given: Any) -> SimpleNamespace:
     return SimpleNamespace(
         **{
             **zero,
+            "waiting": 0,
             "id": 7,
             "name": "Nightly backup",
             "handler": "backup",
@@ -64,6 +65,8 @@ def task(**given: Any) -> SimpleNamespace:
         "error": None,
         "attempt": 1,
         "crashes": 0,
+        "run_after": None,
+        "retries": 0,
         "is_final": True,
         "started_at": NOW - timedelta(seconds=2),
         "finished_at": NOW,
@@ -96,6 +99,7 @@ def popup(**given: Any) -> str:
         "log": [],
         "component": Markup("<p>own look</p>"),
         "trouble": None,
+        "pauses": [],
     }
     return render_template("jobs/_popup.html", **{**context, **given})
 
@@ -109,6 +113,7 @@ def index(**given: Any) -> str:
         "status": asked.values.get("status"),
         "counts": {"DONE": (1000, True)},
         "may_start": True,
+        "pauses": [],
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)
