@@ -91,21 +91,30 @@ def _commits_that_wait_for_no_disk() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--on", choices=DATABASES, help="run all tests on this database")
+    parser.addoption("--seed", type=int, help="the random moments and schedules of a failure")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked as conformance on every database, unless one was asked for."""
-    everywhere = metafunc.definition.get_closest_marker("conformance")
-    if everywhere and "on" in metafunc.fixturenames and not metafunc.config.getoption("--on"):
-        metafunc.parametrize("on", DATABASES, indirect=True)
+    kinds = _databases_of(metafunc.definition)
+    if "on" in metafunc.fixturenames and kinds and not metafunc.config.getoption("--on"):
+        metafunc.parametrize("on", kinds, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite itself where another database was asked for."""
-    if config.getoption("--on") not in (None, "sqlite"):
-        about_sqlite = [item for item in items if item.get_closest_marker("about_sqlite")]
-        config.hook.pytest_deselected(items=about_sqlite)
-        items[:] = [item for item in items if item not in about_sqlite]
+    """Leave out what is about one database where another one was asked for."""
+    on = config.getoption("--on")
+    others = [item for item in items if on and on not in (_databases_of(item) or DATABASES)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _databases_of(item: pytest.Item) -> tuple[str, ...]:
+    """The databases that a test names; none: it runs on SQLite, or on what is asked for."""
+    for name in DATABASES:
+        if item.get_closest_marker(f"about_{name}"):
+            return (name,)
+    return DATABASES if item.get_closest_marker("conformance") else ()
 
 
 @pytest.fixture

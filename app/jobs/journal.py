@@ -116,13 +116,22 @@ class Journal:
             self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
-        """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
+        """Return a job's newest state, also one that is not durable yet; raise JobNotFound.
+
+        While the database cannot be read it waits, as what is handed over does; EngineStopped when
+        that is over.
+        """
         with self._changed:
             newest = self._gathering.newest(job_id)
-        if newest:
-            return newest
-        with self._database.reading() as connection:
-            return recording.job_state(connection, job_id)
+        while newest is None:
+            try:
+                with self._database.reading() as connection:
+                    return recording.job_state(connection, job_id)
+            except OperationalError as error:
+                log.warning("The state of job %s cannot be read yet: %s", job_id, error.orig)
+            if self._given_up.wait(RETRY_SECONDS[-2]):
+                raise EngineStopped
+        return newest
 
     def offer_job_state(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
