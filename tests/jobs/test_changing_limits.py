@@ -166,7 +166,7 @@ def test_there_must_be_such_a_limit_and_such_a_handler(engines: Engines) -> None
     with pytest.raises(InvalidParams, match="The limits are parallel_limit and concurrency_limit"):
         engine.set_limits("work", {"speed": 3})
     with pytest.raises(UnknownHandler):
-        engine.set_limits("wrok", {"parallel_limit": 3})
+        engine.set_limits("raking", {"parallel_limit": 3})
     with pytest.raises(UnknownHandler):
         engine.set_limits(EVERYTHING, {"parallel_limit": 3})
 
