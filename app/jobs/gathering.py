@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from app.jobs.store.numbering import next_number
 from app.jobs.store.recording import JobState, TaskWrites
 
 #: A state that was just set rests so long, unless its task says something that ends its rest.
@@ -63,11 +64,19 @@ class Group:
     heads: dict[int, Head]
     #: Tasks that were failed because the database refuses what they say.
     failed: set[int] = field(default_factory=set)
+    written_at: str = ""
+    #: By which it is known when it is written twice.
+    number: int = field(default_factory=next_number)
 
     @property
     def job_states(self) -> list[JobState]:
         """The states of jobs to store."""
         return [head.newest for head in self.heads.values()]
+
+    @property
+    def ending(self) -> set[int]:
+        """The jobs that may have ended with it."""
+        return {each.job_id for each in self.writes.values() if each.may_end_job}
 
     @property
     def job_ids(self) -> set[int]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from app.db import POSTGRESQL_TURN, Database
 from tests.jobs.looking import sql
 
+
 @contextmanager
 def locked(database: Database) -> Iterator[None]:
     """Keep others from writing, as a backup or an impolite script would."""

@@ -39,6 +39,7 @@ EXPLAINED = (
 )
 VALUES: dict[str, Any] = {
     "handlers": '["work"]',
+    "called": '["work"]',
     "jobs": "[1, 2]",
     "ids": "[1, 2]",
     "indexes": "[1]",
@@ -116,8 +117,9 @@ def used_in(plan: Any) -> set[str]:
 
 
 def whole_in(plan: Any) -> set[str]:
-    """The tables that a plan reads from one end to the other."""
-    return {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
+    """The tables that a plan reads from one end to the other, but for those of a few rows."""
+    whole = {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
+    return whole - {"handler", "pause", "worker"}
 
 
 def nodes_of(plan: Any) -> Iterator[dict[str, Any]]:
