@@ -31,8 +31,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
-#: Settings of a function there that finds each of its rows by a key, however few they are so far.
-BY_KEYS: Final = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+#: Settings of a function there that finds each of its rows by a key, whatever the tables held when
+#: its connection was young.
+BY_KEYS: Final = """SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"""
 #: How long a statement waits for a lock. Who gives up then says so and tries again.
 LOCK_SECONDS = 5
 #: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
@@ -358,15 +360,18 @@ def _postgresql_engine(url: str) -> Engine:
         url,
         pool_size=10,
         max_overflow=80,
-        connect_args={"options": _postgresql_options(), "connect_timeout": 5},
+        connect_args={
+            "options": _postgresql_options(),
+            "connect_timeout": 5,
+            # A plan is made for what the tables hold now, not for when the connection was young.
+            "prepare_threshold": None,
+        },
     )
 
 
 def _postgresql_options() -> str:
     settings = {
         "timezone": "UTC",
-        # A plan is made for what the tables hold by now, not for when the connection was young.
-        "plan_cache_mode": "force_custom_plan",
         "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
     }

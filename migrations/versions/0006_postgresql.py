@@ -48,6 +48,7 @@ IDS = {
 
 POSTGRESQL = (
     """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
     scheduled = job.scheduled + coalesce(moved.scheduled, 0),
@@ -115,6 +116,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
   NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
   NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE stored int;
 BEGIN
@@ -201,6 +203,7 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_claim = NEW.number
