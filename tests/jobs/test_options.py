@@ -38,6 +38,10 @@ BAD = [
     ("parallel_limit", True, WHOLE),
     ("parallel_limit", 2.5, WHOLE),
     ("parallel_limit", 10**9, WHOLE),
+    ("retries", -1, "Write a whole number from"),
+    ("retries", "2", "Write a whole number from"),
+    ("timeout", 0, "Write a number of seconds above 0"),
+    ("timeout", "60", "Write a number of seconds above 0"),
 ]
 
 
