@@ -20,6 +20,10 @@ _REWORDED: Final = tuple(
     for pattern, wording in (
         # A bound list of names or whole numbers. As an array it leads to the index, however long.
         (
+            r"(\S+) NOT IN \(SELECT value FROM json_each\((:called)\)\)",
+            r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
+        ),
+        (
             r"(\S+) IN \(SELECT value FROM json_each\((:handlers)\)\)",
             r"\1 = ANY (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
         ),

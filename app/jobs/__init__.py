@@ -6,16 +6,32 @@ from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
+from app.jobs.steering import DECLARED
 from app.jobs.store.listing import JobFilter
+from app.jobs.store.steering import EVERYTHING
 from app.jobs.uploads import UploadedFile
-from app.jobs.views import Attempt, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.views import (
+    Attempt,
+    FileRow,
+    HandlerRow,
+    JobDetail,
+    JobRow,
+    LogLine,
+    Pause,
+    TaskDetail,
+    TaskRow,
+    WorkerRow,
+)
 
 __all__ = [
+    "DECLARED",
+    "EVERYTHING",
     "RETRY_CHOICES",
     "Attempt",
     "Engine",
     "FileRow",
     "Handler",
+    "HandlerRow",
     "Job",
     "JobDetail",
     "JobFilter",
@@ -23,6 +39,7 @@ __all__ = [
     "JobStatus",
     "JobsError",
     "LogLine",
+    "Pause",
     "Preview",
     "Registry",
     "Task",
@@ -33,5 +50,6 @@ __all__ = [
     "TaskStatus",
     "TaskTimedOut",
     "UploadedFile",
+    "WorkerRow",
     "task_handler",
 ]

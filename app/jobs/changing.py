@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.config import Settings
-from app.db import Database
+from app.db import Database, iso, now
 from app.jobs import adding as additions
-from app.jobs import housekeeping
+from app.jobs import housekeeping, signals
 from app.jobs.context import Change, apply
 from app.jobs.errors import (
     InvalidParams,
@@ -59,13 +59,15 @@ class Changing:
         It is CANCELLED when this returns, or as soon as nothing of it runs any more, and never
         anything else. Asking again changes nothing. Raises JobNotFound, JobEnded.
         """
+        at = iso(now())
         with self.database.writing() as connection:
             if not ending.ask_to_cancel(connection, job_id, id_of(by)):
                 job = reading.job(connection, job_id)
                 if job.is_final and job.status != JobStatus.CANCELLED:
                     raise JobEnded(job_id, job.status)
-            more = ending.cancel_chunk(connection, job_id)
+            more = ending.cancel_chunk(connection, job_id, at)
         self.bus.announce([job_id])
+        signals.tell_of_ends(self.database, [job_id], at)
         if more:
             self._work_off("cancel", job_id)
         return self._job(job_id)

@@ -12,16 +12,17 @@ from typing import Any, Unpack
 
 from app.config import Settings
 from app.db import Database, demand_supported
+from app.jobs import signals
 from app.jobs.adding import new_tasks
 from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
-from app.jobs.looking import Looking
 from app.jobs.options import StartOptions, checked
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
+from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
 from app.jobs.uploads import uploads_in
@@ -31,7 +32,7 @@ from app.users.permissions import needed
 log = logging.getLogger(__name__)
 
 
-class Engine(Looking, Changing):
+class Engine(Changing, Steering):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all
@@ -58,7 +59,6 @@ class Engine(Looking, Changing):
         self.shelf = Shelf(database, settings, self.bus.announce)
         self._within = within
         self._running: Running | None = None
-        self._is_declared = False
 
     # Running
 
@@ -75,6 +75,7 @@ class Engine(Looking, Changing):
                 within=self._within,
             )
             self._running.start()
+            self._is_declared = True
 
     def begin_stop(self) -> None:
         """Claim nothing more and give back what is not begun; returns soon."""
@@ -125,7 +126,7 @@ class Engine(Looking, Changing):
         ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        declared = {"priority": handler.priority, "parallel_limit": handler.parallel_limit}
+        declared = {"priority": handler.priority}
         new = NewJob(
             name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
             handler=handler.name,
@@ -140,15 +141,8 @@ class Engine(Looking, Changing):
         self._declare()
         job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
+        signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
-
-    def _declare(self) -> None:
-        """Have it known who may see the jobs, also where no worker has their handlers yet."""
-        if self._running or self._is_declared:
-            return
-        with self.database.writing() as connection:
-            keeping.declare_handlers(connection, self.registry.declared)
-        self._is_declared = True
 
     def queue_new_job(
         self,
@@ -177,9 +171,8 @@ class Engine(Looking, Changing):
 
     def _release(self, name: str, most: int | None) -> list[int]:
         handler = self.registry[name]
-        released = creating.release_held(
-            self.database, handler.name, limit=handler.concurrency_limit, most=most
-        )
+        self._declare()
+        released = creating.release_held(self.database, handler.name, most=most)
         self.bus.announce(released)
         return released
 

@@ -6,8 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 log = logging.getLogger(__name__)
+
+#: Announced when something changed that belongs to no job, as what is paused: ids begin at 1.
+NO_JOB: Final = 0
 
 #: Called with the ids of jobs that changed, on the thread that changed them: it must not wait.
 Listener = Callable[[Collection[int]], None]

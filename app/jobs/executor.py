@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 
+from app.jobs import signals
 from app.jobs.context import Add, Call, Task
 from app.jobs.deadlines import Deadline, Deadlines
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
@@ -107,6 +108,7 @@ class Executor:
     ) -> TaskWrites | None:
         """Run a task; return its outcome, or None when it belongs to others."""
         outcome = _outcome_of(work, begun_at or moment())
+        _tell_of_start(work)
         try:
             outcome.result = self._result(work, ends_at)
             outcome.status = TaskStatus.DONE
@@ -166,6 +168,13 @@ def _outcome_of(work: Work, begun_at: str) -> TaskWrites:
     outcome.started_at = begun_at
     outcome.may_end_job = not work.handler.has_finish_step
     return outcome
+
+
+def _tell_of_start(work: Work) -> None:
+    if signals.task_started.receivers:
+        claim = work.claim
+        facts = {"job_id": claim.job_id, "task_index": claim.index, "attempt": claim.attempt}
+        signals.send(signals.task_started, work.handler.name, **facts)
 
 
 def _fail(outcome: TaskWrites, error: BaseException, work: Work) -> None:
@@ -290,9 +299,12 @@ class Pool:
         """Claimed tasks that have not ended."""
         return len(self._in_hand)
 
-    def take_back(self) -> list[Work | Step]:
-        """Take back what no thread has begun."""
-        return self._take(list(self._waiting))
+    def take_back(self, handlers: Collection[str] | None = None) -> list[Work | Step]:
+        """Take back what no thread has begun: all, or what these handlers would do."""
+        waiting = list(self._waiting)
+        if handlers is not None:
+            waiting = [each for each in waiting if each.handler.name in handlers]
+        return self._take(waiting)
 
     def _take(self, some: Iterable[Work | Step]) -> list[Work | Step]:
         taken = [each for each in some if self._take_one(each)]

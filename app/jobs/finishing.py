@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database
+from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.context import Call, Change, apply
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
@@ -195,6 +196,7 @@ class Finisher:
         ended = self._record(step, lambda: self._end(step.end(error), tasks))
         if ended.successor:
             self._parts.announce([ended.successor])
+        signals.tell_of_ends(self._parts.database, [step.job_id])
         return ended.is_owed
 
     def _after(self, step: Step) -> None:

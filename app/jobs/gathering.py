@@ -63,11 +63,17 @@ class Group:
     heads: dict[int, Head]
     #: Tasks that were failed because the database refuses what they say.
     failed: set[int] = field(default_factory=set)
+    written_at: str = ""
 
     @property
     def job_states(self) -> list[JobState]:
         """The states of jobs to store."""
         return [head.newest for head in self.heads.values()]
+
+    @property
+    def ending(self) -> set[int]:
+        """The jobs that may have ended with it."""
+        return {each.job_id for each in self.writes.values() if each.may_end_job}
 
     @property
     def job_ids(self) -> set[int]:

@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from app.db import Database
-from app.jobs import adding
+from app.db import Database, iso, now
+from app.jobs import adding, signals
 from app.jobs.files import Shelf
-from app.jobs.store import ending, removing, reopening
+from app.jobs.store import ending, removing, reopening, steering
 from app.jobs.store.ending import LeftBehind
+from app.jobs.views import Pause
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,12 @@ class Housekeeper:
         self._clean = Every(CLEAN_SECONDS)
         #: Jobs that have ended, but for a last callback whose worker is gone.
         self.owed: list[LeftBehind] = []
+        #: What is paused: nothing of it is claimed anyway, but it may have been before.
+        self.pauses: list[Pause] = []
+
+    def hurry(self) -> None:
+        """Be due at the next turn; callable from every thread."""
+        self._search.again()
 
     def keep(self) -> bool:
         """Do what is due; tell whether there may be something to claim now."""
@@ -71,12 +78,14 @@ class Housekeeper:
         for returned in self._worker.bury_the_dead():
             log.warning("A worker died; %s jobs go on.", len(returned.job_ids))
             self._announce(returned.job_ids)
+            signals.tell_of_jobs(self._database, signals.job_stalled, returned.job_ids)
         self._go_on_with_what_is_left()
         return True
 
     def _go_on_with_what_is_left(self) -> None:
         with self._database.reading() as connection:
             left = ending.left_behind(connection, self._handlers)
+            self.pauses = steering.pauses(connection)
         self.owed = [each for each in left if each.what == "finish"]
         if [each for each in left if go_on(self._database, each)]:
             self._search.again()
@@ -88,11 +97,20 @@ def go_on(database: Database, left: LeftBehind) -> bool:
     if left.what == "add":
         adding.remove_overdue(database, left.job_id)
         return False
-    chunk = {"cancel": ending.cancel_chunk, "retry": reopening.reopen_chunk}.get(left.what)
-    if chunk is None:
-        return False
+    if left.what == "cancel":
+        return _cancel_some(database, left.job_id)
+    if left.what == "retry":
+        with database.writing() as connection:
+            return reopening.reopen_chunk(connection, left.job_id)
+    return False
+
+
+def _cancel_some(database: Database, job_id: int) -> bool:
+    at = iso(now())
     with database.writing() as connection:
-        return chunk(connection, left.job_id)
+        more = ending.cancel_chunk(connection, job_id, at)
+    signals.tell_of_ends(database, [job_id], at)
+    return more
 
 
 def clean(database: Database) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database, Line
+from app.jobs import signals
 from app.jobs.errors import (
     EngineStopped,
     JobNotFound,
@@ -275,6 +276,8 @@ class Journal:
             self._gathering.is_stored(group)
             self._changed.notify_all()
         self._announce(group.job_ids)
+        signals.tell_of_outcomes(self._database, group.writes.values())
+        signals.tell_of_ends(self._database, group.ending, group.written_at)
 
     def _drop(self, group: Group) -> None:
         """Forget a group whose worker was taken for dead, and all else that worker had to say."""
@@ -324,7 +327,7 @@ class Journal:
             self._make_again()
             try:
                 with self._line.writing_once() as connection:
-                    recording.write_group(
+                    group.written_at = recording.write_group(
                         connection, group.worker_id, group.writes.values(), group.job_states
                     )
                 return

@@ -1,4 +1,4 @@
-"""The rows of the core: Handler, Worker, Job, Task, Attempt, LogLine, File.
+"""The rows of the core: Handler, Pause, Worker, Job, Task, Attempt, LogLine, File.
 
 What counts a job's tasks and its handler's running jobs are triggers, beside the tables: rows
 that really changed are counted, whichever statement changed them, in the same transaction.
@@ -17,15 +17,37 @@ from app.users.permissions import Role
 
 
 class Handler(Base):
-    """What is known of a handler beyond its code: how many of its jobs hold a slot."""
+    """What is known of a handler beyond its code: what it declares, and how many jobs hold a slot.
+
+    What its code declares and what a person has set over it (B11) lie apart, so that the start of
+    a worker changes nothing of the latter.
+    """
 
     __tablename__ = "handler"
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     concurrency_limit: Mapped[int | None]  # jobs at once; None: no limit
+    parallel_limit: Mapped[int | None]  # tasks of one job at once; None: no limit
     running: Mapped[int] = mapped_column(server_default=text("0"))  # jobs IN_PROGRESS
     # JSON, by action: who may see its jobs must be known also where its code is not.
     roles: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+    # None: what is declared counts; 0: no limit.
+    set_concurrency_limit: Mapped[int | None]
+    set_parallel_limit: Mapped[int | None]
+    limits_set_at: Mapped[datetime | None] = mapped_column(Moment)
+    limits_set_by: Mapped[int | None]  # a user; their ids are never used again
+
+
+class Pause(Base):
+    """A handler of which nothing may begin, or `*` for all of them (B11). It ends by itself."""
+
+    __tablename__ = "pause"
+
+    handler: Mapped[str] = mapped_column(String(100), primary_key=True)
+    paused_at: Mapped[datetime] = mapped_column(Moment)
+    paused_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    reason: Mapped[str] = mapped_column(String(500))
+    until: Mapped[datetime | None] = mapped_column(Moment)  # None: until somebody resumes it
 
 
 class Worker(Base):
@@ -42,6 +64,8 @@ class Worker(Base):
     alive: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    threads: Mapped[int] = mapped_column(server_default=text("0"))
+    renewed_at: Mapped[datetime | None] = mapped_column(Moment)  # its last heartbeat, if it had one
 
 
 ACTIVE = "status IN ('QUEUED', 'IN_PROGRESS')"
@@ -65,7 +89,7 @@ class Job(Base):
     status: Mapped[str] = mapped_column(String(20))
     held: Mapped[bool] = mapped_column(server_default=text("false"))  # waits for start_queued_jobs
     priority: Mapped[int] = mapped_column(server_default=text("100"))
-    parallel_limit: Mapped[int | None]
+    parallel_limit: Mapped[int | None]  # its own; None: its handler's; 0: no limit
     # Set while the tasks are being written: such a job is invisible, and removed when it is past.
     preparing_until: Mapped[datetime | None] = mapped_column(Moment)
     total: Mapped[int] = mapped_column(server_default=text("0"))
@@ -187,7 +211,7 @@ class Task(Base):
         _tasks_where("in_progress", "status = 'IN_PROGRESS'"),
         _tasks_where("failed", "status = 'FAILED'"),
         _tasks_where("cancelled", "status = 'CANCELLED'"),
-        # The few that must run alone next, see claiming.SUSPECT_CRASHES.
+        # The few that must run alone next, see candidates.SUSPECT_CRASHES.
         _tasks_where("suspect", "status = 'SCHEDULED' AND crashes >= 2", "id"),
     )
 
@@ -363,7 +387,13 @@ FOR EACH ROW WHEN (
     OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
         OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
         OR OLD.waiting_until IS NOT NULL))
+    OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
     OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
 EXECUTE FUNCTION job_told()""",
+    """CREATE TRIGGER pause_told AFTER INSERT OR UPDATE OR DELETE ON pause
+FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
+    """CREATE TRIGGER limits_told
+AFTER UPDATE OF set_concurrency_limit, set_parallel_limit ON handler
+FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
 )
 made_with_tables("postgresql", *POSTGRESQL_COUNTING)

@@ -86,11 +86,11 @@ def delay(value: Any) -> timedelta | None:
     return timedelta(seconds=seconds)
 
 
-def parallel_limit(value: Any) -> int | None:
-    """How many tasks of a job run at once; None: as many as there are threads."""
+def parallel_limit(value: Any) -> int:
+    """How many tasks of a job run at once; None, stored as 0: as many as there are threads."""
     if value is not None and (not is_whole(value) or not 1 <= value <= MOST):
         raise ValueError(f"Write a whole number from 1 to {MOST:,}, or none for no limit")
-    return None if value is None else int(value)
+    return 0 if value is None else int(value)
 
 
 def reschedules(value: Any) -> int | None:

@@ -280,7 +280,10 @@ class Registry:
     @property
     def declared(self) -> dict[str, Declared]:
         """What each handler declares that others must know, too."""
-        return {each.name: Declared(each.concurrency_limit, each.roles) for each in self}
+        return {
+            each.name: Declared(each.concurrency_limit, each.parallel_limit, each.roles)
+            for each in self
+        }
 
     def add(self, handler: Handler) -> None:
         """Add a handler; a second one of the same name is a mistake."""

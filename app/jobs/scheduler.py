@@ -8,13 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, Line
+from app.db import Changes, Database, Line, now
+from app.jobs import signals
 from app.jobs.alarm import Alarm
+from app.jobs.events import NO_JOB
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -22,9 +25,12 @@ from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
-from app.jobs.store import claiming, reading
-from app.jobs.store.claiming import SUSPECT_CRASHES, Candidate, Order
+from app.jobs.store import candidates, claiming, reading
+from app.jobs.store.candidates import SUSPECT_CRASHES, Candidate
+from app.jobs.store.claiming import Order
 from app.jobs.store.ending import LeftBehind
+from app.jobs.store.steering import EVERYTHING
+from app.jobs.views import Pause
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -76,6 +82,7 @@ class Scheduler:
         self._shelf = shelf
         self._announce = announce
         self._names = [handler.name for handler in registry]
+        self._called = [handler.name for handler in registry if handler.has_finish_step]
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
@@ -94,7 +101,9 @@ class Scheduler:
         self._counted = (time.monotonic(), 0)
         self._suspects = True
         self._runs_alone = False
-        # What of cancelled jobs had not begun, until it is handed back.
+        #: When the next pause ends by itself, if one does.
+        self._resumes_at: datetime | None = None
+        # What of cancelled and paused jobs had not begun, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -104,8 +113,10 @@ class Scheduler:
         self._heartbeat.is_due()
         self._thread.start()
 
-    def hint(self, _job_ids: Collection[int] = ()) -> None:
+    def hint(self, job_ids: Collection[int] = ()) -> None:
         """Say that there may be something to do."""
+        if NO_JOB in job_ids:
+            self._housekeeper.hurry()
         # What this thread itself announces, it knows.
         if not self._wake.is_set() and threading.current_thread() is not self._thread:
             self._wake.set()
@@ -129,7 +140,7 @@ class Scheduler:
             try:
                 self._turn()
                 self.trouble = None
-                nap = self._alarm.seconds_left(self._poll)
+                nap = self._alarm.seconds_left(self._rest())
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
@@ -142,9 +153,17 @@ class Scheduler:
         self._changes.close()
         self._line.close()
 
+    def _rest(self) -> float:
+        """For how long nothing happens by itself: at the end of a pause there is work again."""
+        if self._resumes_at is None:
+            return self._poll
+        return max(0.0, min(self._poll, (self._resumes_at - now()).total_seconds()))
+
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
             self._begin_anew()
+        if self._resumes_at is not None and self._resumes_at <= now():
+            self._resumes_at, self._owes_a_look = None, True
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
             return
@@ -171,8 +190,17 @@ class Scheduler:
             self._begin_anew()
         if self._housekeeper.keep():
             self._suspects = self._owes_a_look = True
+            self._heed(self._housekeeper.pauses)
         if self._alarm.rings():
             self._owes_a_look = True
+
+    def _heed(self, pauses: Sequence[Pause]) -> None:
+        """Know when the next pause ends; what is paused and waits here for a thread goes back."""
+        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
+        names = {each.handler for each in pauses}
+        if names:
+            paused = self._names if EVERYTHING in names else names
+            self._taken_back += self._pool.take_back(paused)
 
     def _renewed(self) -> bool:
         try:
@@ -196,13 +224,13 @@ class Scheduler:
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
             self._alarm.set(connection)
-            running = claiming.running_jobs(connection, self._names)
+            running = candidates.running_jobs(connection, self._names, self._called)
             self._cancel([job.id for job in running if job.is_cancelling])
             finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
             if self._must_be_alone():
                 return Order(finish=finish)
             if self._suspects:
-                suspect = claiming.suspect_task(connection, self._names)
+                suspect = candidates.suspect_task(connection, self._names)
                 if suspect is not None:
                     return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
                 self._suspects = False
@@ -214,7 +242,7 @@ class Scheduler:
             starts = self._starts(connection, room)
             jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
             shares = share(room, jobs)
-            tasks = claiming.scheduled_tasks(connection, shares) if shares else []
+            tasks = candidates.scheduled_tasks(connection, shares) if shares else []
             return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
 
     def _calls(self, job: Candidate) -> bool:
@@ -238,9 +266,10 @@ class Scheduler:
         if self._taken_back:
             hand_back(self._database, self._worker, self._taken_back)
             taken_back, self._taken_back = self._taken_back, []
-            for job_id in {work.job_id for work in taken_back}:
+            touched = {work.job_id for work in taken_back}
+            for job_id in touched.intersection(job_ids):
                 go_on(self._database, LeftBehind("cancel", job_id))
-            self._announce(job_ids)
+            self._announce(touched)
 
     def _must_be_alone(self) -> bool:
         if self._runs_alone and not self._pool.load:
@@ -256,10 +285,10 @@ class Scheduler:
         return suspect
 
     def _starts(self, connection: Connection, room: int) -> list[Candidate]:
-        free = {slots.handler: slots.free for slots in claiming.slots(connection, self._names)}
+        free = {slots.handler: slots.free for slots in candidates.slots(connection, self._names)}
         ready = [name for name, slots in free.items() if slots is None or slots > 0]
         starts = []
-        for job in claiming.queued_jobs(connection, ready, room) if ready else []:
+        for job in candidates.queued_jobs(connection, ready, room) if ready else []:
             slots_left = free[job.handler]
             if slots_left is not None:
                 if not slots_left:
@@ -278,18 +307,21 @@ class Scheduler:
         worker_id = self._worker.id
         try:
             with self._line.writing_once() as connection:
-                claiming.claim(connection, worker_id, order)
+                at = claiming.claim(connection, worker_id, order)
         except IntegrityError as error:
             if "fenced" not in str(error.orig):
                 raise
             self._begin_anew()
             return
+        started = [id_ for id_, _ in order.start]
+        signals.tell_of_jobs(self._database, signals.job_started, started, at)
         claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
         self._runs_alone = self._runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish:
             self._wake.set()  # a slot may be free for the next job
-        self._announce({*order.finish, *(id_ for id_, _ in order.start), *_jobs_of(claims)})
+        self._announce({*order.finish, *started, *_jobs_of(claims)})
+        signals.tell_of_ends(self._database, order.finish, at)
 
     def _read_claims(self, worker_id: int, order: Order) -> list[Claimed]:
         """Read what was claimed, whatever it takes: nobody else would run it."""

@@ -20,6 +20,56 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pause:
+    """A handler of which nothing may begin just now, or all of them (B11)."""
+
+    handler: str
+    paused_at: datetime
+    paused_by: Person | None
+    reason: str
+    #: When it ends by itself; None: when somebody resumes it.
+    until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """How much may run at once: just now, and as the handler's code declares; None is no limit."""
+
+    now: int | None
+    declared: int | None
+    is_set: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerRow:
+    """A handler as it stands just now. `queued` counts up to 1,001; `workers` are alive."""
+
+    name: str
+    parallel_limit: Limit
+    concurrency_limit: Limit
+    limits_set_at: datetime | None
+    limits_set_by: Person | None
+    running: int
+    queued: int
+    workers: int
+    pause: Pause | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRow:
+    """A worker that is not known to be dead; `is_late`: its lease is over, so it may be."""
+
+    id: int
+    host: str
+    pid: int
+    threads: int
+    handlers: Sequence[str]
+    started_at: datetime
+    renewed_at: datetime | None
+    is_late: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobRow:
     """A job as a list shows it."""
 
@@ -91,8 +141,9 @@ class JobDetail(JobRow):
     #: Its own, in place of what its handler declares; None: the handler's.
     retries: int | None
     timeout: float | None
-    #: Tasks of it at once; None: no limit.
+    #: Tasks of it at once (None: no limit), and whether that is its own, not its handler's.
     parallel_limit: int | None
+    has_own_limit: bool
     #: The job that it repeats, which may be deleted since.
     rescheduled_from_job: int | None
 

@@ -108,6 +108,7 @@ class Worker:
                     mark=self._mark.name,
                     handlers=handlers,
                     lease=self._lease,
+                    threads=self._threads,
                 ),
             )
         self._trusted_until = begun + self._lease

@@ -18,13 +18,17 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What a person may want to do. `manage` is to cancel and to retry."""
+    """What a person may want to do.
+
+    `manage` is to cancel and to retry; `control` is to pause handlers and to change their limits.
+    """
 
     VIEW = "view"
     START = "start"
     MANAGE = "manage"
     EDIT = "edit"
     DELETE = "delete"
+    CONTROL = "control"
     USERS = "users"
 
 
@@ -43,6 +47,7 @@ _NEEDED: Final = {
     Action.MANAGE: Role.OPERATOR,
     Action.EDIT: Role.SUPERADMIN,
     Action.DELETE: Role.SUPERADMIN,
+    Action.CONTROL: Role.SUPERADMIN,
     Action.USERS: Role.SUPERADMIN,
 }
 _DOING: Final = {
@@ -51,12 +56,15 @@ _DOING: Final = {
     Action.MANAGE: "cancel or retry this",
     Action.EDIT: "edit this",
     Action.DELETE: "delete this",
+    Action.CONTROL: "pause this or change its limits",
     Action.USERS: "manage the users",
 }
 _DUTIES: Final = {
     Role.VIEWER: "sees the jobs",
     Role.OPERATOR: "sees, starts, cancels and retries jobs",
-    Role.SUPERADMIN: "does everything: also edits and deletes jobs, and manages the users",
+    Role.SUPERADMIN: (
+        "does everything: also edits and deletes jobs, pauses handlers, and manages the users"
+    ),
 }
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 

@@ -16,6 +16,7 @@ from app.web import (
     components,
     errors,
     filters,
+    handlers,
     health,
     hearing,
     jobs,
@@ -45,6 +46,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp)
     app.register_blueprint(actions.bp)
+    app.register_blueprint(handlers.bp)
     app.register_blueprint(api.bp)
     navbar.init_app(app)
     components.init_app(app)

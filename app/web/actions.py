@@ -20,6 +20,7 @@ from app.web.htmx import asked_by_script, shown_query, with_events, with_toast
 from app.web.jobs import list_with
 from app.web.options import number
 from app.web.session import here
+from app.web.steering import limit_of
 
 bp = Blueprint("actions", __name__)
 
@@ -111,6 +112,28 @@ def set_priority(job_id: int) -> ResponseReturnValue:
         said = " ".join(error.fields["priority"])
         return _ask("jobs/_ask_priority.html", job, name=text, error=said)
     return _done(job_id, f"Job {job_id} has priority {job.priority} now.")
+
+
+@bp.get("/jobs/<int:job_id>/limit")
+@may("control")
+def ask_for_limit(job_id: int) -> ResponseReturnValue:
+    """The dialog with the number of the job's tasks that may run at once."""
+    job = _job("control", job_id)
+    limit = str(job.parallel_limit or 0) if job.has_own_limit else ""
+    return _ask("jobs/_ask_limit.html", job, name=limit)
+
+
+@bp.post("/jobs/<int:job_id>/limit")
+@may("control")
+def set_limit(job_id: int) -> ResponseReturnValue:
+    """Set how many tasks of a job run at once, whatever its handler says (B11)."""
+    job, limit = _job("control", job_id), request.form.get("parallel_limit", "")
+    try:
+        the_engine().set_parallel_limit(job_id, limit_of(limit))
+    except InvalidParams as error:
+        said = " ".join(error.fields["parallel_limit"])
+        return _ask("jobs/_ask_limit.html", job, name=limit, error=said)
+    return _done(job_id, f"The limit of job {job_id} is changed.")
 
 
 @bp.get("/jobs/<int:job_id>/deletion")

@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 from app.admin import Column, query
 from app.admin.asked import Asked, asked_of
 from app.admin.query import COUNT_CAP
-from app.jobs import Engine, JobFilter, JobRow
+from app.jobs import Engine, JobFilter, JobRow, Pause
 from app.keyset import cut
 from app.resources.jobs import JOBS
 from app.users.permissions import HasRole, may
 from app.web.listing import Listing, listing_of
-from app.web.pages import hidden_handlers
+from app.web.pages import hidden_handlers, pauses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class JobsPage:
     status: str | None
     counts: Mapping[str, tuple[int, bool]]
     may_start: bool
+    pauses: Sequence[Pause]
 
 
 def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> JobsPage:
@@ -55,6 +56,7 @@ def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> Jo
             for status, (count, more) in counts.items()
         },
         may_start=may(person, "start"),
+        pauses=pauses(engine, person),
     )
 
 

@@ -50,6 +50,7 @@ def offered(
         _for(person, "manage", roles, _cancel(job)),
         _for(person, "manage", roles, _retry(job)),
         _for(person, "start", roles, _again(is_installed=is_installed)),
+        _for(person, "control", roles, _limit(job)),
         _for(person, "edit", roles, _rename()),
         _for(person, "delete", roles, _delete(job)),
     ]
@@ -104,6 +105,11 @@ def _choices(job: JobRow) -> Sequence[Choice]:
 def _again(*, is_installed: bool) -> Action:
     reason = None if is_installed else "its handler is not installed here"
     return Action(name="again", label="Run again", icon="repeat", reason=reason)
+
+
+def _limit(job: JobRow) -> Action:
+    reason = "the job has ended" if job.is_final else None
+    return Action(name="limit", label="Limit", icon="settings", reason=reason)
 
 
 def _rename() -> Action:

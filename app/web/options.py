@@ -100,16 +100,17 @@ def given(answers: Answers, repeats: int | None) -> StartOptions:
 
 def of_job(handler: Handler, job: JobDetail) -> dict[str, list[str]]:
     """What to answer to start a job like this one."""
-    found = {
+    found: dict[str, object] = {
         name: value
         for name, value, declared in (
             ("priority", job.priority, handler.priority),
             ("retries", job.retries, None),
             ("timeout", job.timeout, None),
-            ("parallel_limit", job.parallel_limit or "none", handler.parallel_limit or "none"),
         )
         if value is not None and value != declared
     }
+    if job.has_own_limit:
+        found["parallel_limit"] = job.parallel_limit or "none"
     if job.is_waiting and job.due_at:
         found["due"] = job.due_at.isoformat()
     return {f"{PREFIX}{name}": [f"{value}".removesuffix(".0")] for name, value in found.items()}

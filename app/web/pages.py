@@ -12,12 +12,14 @@ from markupsafe import Markup
 from app.admin.asked import whole
 from app.admin.form import Form
 from app.jobs import (
+    EVERYTHING,
     Engine,
     Handler,
     JobDetail,
     JobFilter,
     JobRow,
     LogLine,
+    Pause,
     TaskDetail,
     TaskRow,
     TaskStatus,
@@ -62,6 +64,7 @@ class Popup:
     files: Sequence[ShownFile]
     chain: Chain
     while_it_waits: Mapping[str, offers.Action]
+    pauses: Sequence[Pause]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +187,15 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
         files=files,
         chain=engine.chain(job_id),
         while_it_waits=offers.while_it_waits(person, job, roles_of(engine, job.handler)),
+        pauses=[each for each in engine.pauses() if each.handler in (job.handler, EVERYTHING)],
     )
+
+
+def pauses(engine: Engine, person: HasRole) -> list[Pause]:
+    """The pauses that this person may know of (B11)."""
+    found = engine.pauses()
+    hidden = hidden_handlers(engine, person) if found else ()
+    return [each for each in found if each.handler not in hidden]
 
 
 def actions(engine: Engine, person: HasRole, job: JobRow) -> list[offers.Action]:

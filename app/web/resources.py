@@ -50,6 +50,21 @@ ROUTES: Final = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page in the navigation that is no resource: `allowed` is the action that it takes."""
+
+    name: str
+    heading: str
+    icon: str
+    place: int
+    allowed: str
+
+
+PAGES: Final = (
+    Page(name="handlers", heading="Handlers", icon="stack-2", place=20, allowed="view"),
+)
+
 View = Callable[..., ResponseReturnValue]
 
 
@@ -63,9 +78,13 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["entries"] = partial(entries, resources)
 
 
-def entries(resources: Sequence[Resource], person: HasRole) -> list[Resource]:
-    """The resources that this person may open."""
-    return [each for each in resources if allows(person, each.actions["view"])]
+def entries(resources: Sequence[Resource], person: HasRole) -> list[Resource | Page]:
+    """What this person may open, in the order of the navigation."""
+    found: list[Resource | Page] = [
+        *(each for each in resources if allows(person, each.actions["view"])),
+        *(each for each in PAGES if allows(person, each.allowed)),
+    ]
+    return sorted(found, key=lambda each: each.place)
 
 
 def _add_pages(app: Flask, resource: Resource) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from app.jobs import Engine, Handler, JobStatus, Task, TaskStatus
 from app.jobs.errors import JobEnded, JobNotFound
-from app.jobs.store import claiming
+from app.jobs.store import candidates, claiming
 from app.users.people import add_user
 from app.users.permissions import Role
 from tests.eventually import eventually
@@ -170,7 +170,7 @@ def test_claimed_tasks_that_no_thread_has_begun_never_begin(
     eventually(lambda: pool.load)
     # As if this process had claimed ahead, which it does once it has seen how fast tasks end.
     with engine.database.reading() as connection:
-        ahead = claiming.scheduled_tasks(connection, {job_id: 20})
+        ahead = candidates.scheduled_tasks(connection, {job_id: 20})
     engine._running._scheduler._carry_out(claiming.Order(tasks=ahead))
     assert pool.waiting >= 20
     engine.cancel(job_id)

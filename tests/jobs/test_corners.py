@@ -13,7 +13,7 @@ from app.jobs import Engine, Handler, Task, TaskStatus
 from app.jobs.errors import CreationInterrupted
 from app.jobs.gathering import Gathering, Group, Head, Ticket
 from app.jobs.journal import Journal
-from app.jobs.store import claiming, creating, keeping, recording
+from app.jobs.store import candidates, creating, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
@@ -138,14 +138,14 @@ def test_a_suspect_waits_until_nobody_would_die_with_it(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[int | None] = []
-    look = claiming.suspect_task
+    look = candidates.suspect_task
     monkeypatch.setattr("app.jobs.housekeeping.SEARCH_SECONDS", 0.01)
 
     def look_and_tell(*about: Any) -> int | None:
         found.append(look(*about))
         return found[-1]
 
-    monkeypatch.setattr(claiming, "suspect_task", look_and_tell)
+    monkeypatch.setattr(candidates, "suspect_task", look_and_tell)
     ran: list[str] = []
 
     def body(task: Task) -> None:

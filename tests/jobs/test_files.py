@@ -94,8 +94,7 @@ def test_a_block_that_raises_makes_nothing_and_leaves_nothing(engines: Engines) 
 def test_a_file_of_the_same_name_takes_the_place_of_the_first(engines: Engines) -> None:
     engine = engines(makes())
     tasks = [{"state": {"said": "first"}}, {"state": {"said": "second, and longer"}}]
-    handler = engine.registry["makes"]
-    handler.parallel_limit = 1
+    engine.set_limits("makes", {"parallel_limit": 1})
     job_id = engine.start("makes", tasks=tasks)
     assert ended(engine, job_id) == "DONE"
     path = engine.file(job_id, "made.txt").path
@@ -186,7 +185,7 @@ def test_a_job_has_only_so_many_files(engines: Engines, monkeypatch: pytest.Monk
     monkeypatch.setattr(filing, "MOST_FILES", 1)
     engine = engines(makes())
     tasks = [{"state": {"name": "a"}}, {"state": {"name": "b"}}, {"state": {"name": "a"}}]
-    engine.registry["makes"].parallel_limit = 1
+    engine.set_limits("makes", {"parallel_limit": 1})
     job_id = engine.start("makes", tasks=tasks)
     ended(engine, job_id)
     assert [row.name for row in engine.files(job_id)] == ["a"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import TextClause, text
 
 from app.db import Database
 from app.jobs.store import (
     adding,
+    candidates,
     claiming,
     ending,
     keeping,
@@ -25,9 +28,10 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
         ending.LEFT_BEHIND,
         {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
     ),
-    "suspect": (claiming.SUSPECT, {"ix_task_suspect"}),
-    "queued": (claiming.QUEUED, {"ix_job_queued"}),
-    "scheduled": (claiming.SCHEDULED, {"ix_task_scheduled"}),
+    "running": (candidates.RUNNING, {"ix_job_in_progress"}),
+    "suspect": (candidates.SUSPECT, {"ix_task_suspect"}),
+    "queued": (candidates.QUEUED, {"ix_job_queued"}),
+    "scheduled": (candidates.SCHEDULED, {"ix_task_scheduled"}),
     "claimed steps": (claiming.CLAIMED_STEPS, {"ix_job_finisher"}),
     "steps of the dead": (keeping.RETURN_STEPS, {"ix_job_finisher"}),
     "tasks of the dead": (keeping.RETURN_ORPHANS, {"ix_task_in_progress"}),
@@ -48,7 +52,7 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
 def test_it_is_found_by_its_index(
     database: Database, statement: TextClause, indexes: set[str]
 ) -> None:
-    said = statement.text.replace("IN :handlers", "IN ('work')")
+    said = re.sub(r"IN :(handlers|called)", "IN ('work')", statement.text)
     asked = text(f"EXPLAIN QUERY PLAN {said}")
     values = {name: NAMES.get(name, "1") for name in asked.compile().params}
     with database.reading() as connection:

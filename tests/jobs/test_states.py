@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.db import Database
+from app.db import Database, iso, now
 from app.jobs.states import (
     JOB_ACTIVE,
     JOB_ENTERED_FROM,
@@ -69,7 +69,7 @@ class Scene:
     def cancel(self) -> None:
         self.ask_to_cancel()
         with self.database.writing() as connection:
-            ending.cancel_chunk(connection, self.job_id)
+            ending.cancel_chunk(connection, self.job_id, iso(now()))
 
     def retry(self) -> None:
         with self.database.writing() as connection:

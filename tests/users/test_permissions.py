@@ -26,6 +26,7 @@ VERA, OSCAR, ALICE = Somebody(Role.VIEWER), Somebody(Role.OPERATOR), Somebody(Ro
         ("manage", {OSCAR, ALICE}),
         ("edit", {ALICE}),
         ("delete", {ALICE}),
+        ("control", {ALICE}),
         ("users", {ALICE}),
     ],
 )

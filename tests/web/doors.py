@@ -16,6 +16,7 @@ THROUGH: Final = {
     "manage": {"operator", "superadmin"},
     "edit": {"superadmin"},
     "delete": {"superadmin"},
+    "control": {"superadmin"},
     "users": {"superadmin"},
 }
 
@@ -150,4 +151,5 @@ TOPICS: Final = {
     "view/jobs": "view",
     "view/job/<id>": "view",
     "view/navbar": "view",
+    "view/handlers": "view",
 }

@@ -1,9 +1,9 @@
 """Every SQL statement about jobs, one named home each.
 
-creating: a job and its tasks, together or not at all. waiting: jobs that are not due. claiming:
-who runs what. recording: what came of it. retrying: what failed and waits for its next try.
-ending: cancels and finish steps. rescheduling: jobs that follow those that failed. reopening: jobs
-that run once more. adding: tasks that join or leave a job. removing: jobs that go. reading: jobs
-as people and programs look at them. inspecting: one job's tasks. keeping: workers, and what the
-dead leave.
+creating: a job and its tasks, together or not at all. candidates: what may be run. claiming: who
+runs it. recording: what came of it. retrying: tasks that wait for their next try. waiting: jobs
+that wait for their time. rescheduling: jobs that follow one that failed. ending: cancels and finish
+steps. reopening: jobs that run once more. adding: tasks that join or leave a job. removing: jobs
+that go. reading: jobs as people and programs look at them. inspecting: one job's tasks. keeping:
+workers, and what the dead leave. steering: pauses, and limits that people set.
 """

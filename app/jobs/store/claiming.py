@@ -1,4 +1,4 @@
-"""Who runs what: candidates are looked for without a lock, then claimed in one guarded statement.
+"""Who runs what: candidates are claimed in one guarded statement.
 
 A claim is one INSERT into the view `claim`, and its trigger is the transaction: it ends what is
 complete, takes finish steps, starts queued jobs into free slots, and takes tasks, each only if it
@@ -8,67 +8,15 @@ still may. Losing some of them to another process is a normal answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.db import POSTGRESQL_TURN, iso, made_with_tables, now
+from app.db import POSTGRESQL_TURN, made_with_tables, stamp
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
 from app.sql import reworded, rows, statement
-
-#: A task whose worker died this often while it ran is run alone next (B7).
-SUSPECT_CRASHES = 2
-#: Running jobs looked at in one turn.
-MOST_JOBS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """How many jobs of a handler may be started now; None is no limit."""
-
-    handler: str
-    concurrency_limit: int | None
-    running: int
-
-    @property
-    def free(self) -> int | None:
-        """Slots left, never below 0."""
-        if self.concurrency_limit is None:
-            return None
-        return max(0, self.concurrency_limit - self.running)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An unfinished job as a scheduler sees it: what of it may be claimed."""
-
-    id: int
-    handler: str
-    scheduled: int
-    in_progress: int
-    parallel_limit: int | None
-    is_cancelling: bool = False
-    #: Whether somebody does its finish step just now, and how many workers have died doing it.
-    is_finishing: bool = False
-    crashes: int = 0
-    #: How many of those scheduled wait for their next try.
-    waiting: int = 0
-
-    @property
-    def claimable(self) -> int:
-        """Tasks of it that may be claimed now: while a callback runs, what it adds waits."""
-        if self.is_cancelling or self.is_finishing:
-            return 0
-        ready = self.scheduled - self.waiting
-        if self.parallel_limit is None:
-            return ready
-        return max(0, min(ready, self.parallel_limit - self.in_progress))
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all its tasks have ended, and nobody sees to its end yet."""
-        return not self.scheduled and not self.in_progress and not self.is_finishing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,134 +62,6 @@ class Claim:
     retries: int
 
 
-SLOTS = statement(
-    """
-    SELECT name, concurrency_limit, running FROM handler
-    WHERE name IN (SELECT value FROM json_each(:handlers))
-""",
-    columns="name, concurrency_limit, running",
-)
-
-
-def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
-    """Return the slots of each of these handlers."""
-    return [
-        Slots(*row) for row in rows(connection, SLOTS, {"handlers": json.dumps(list(handlers))})
-    ]
-
-
-RUNNING = statement(
-    """
-    SELECT id, handler, scheduled, in_progress, parallel_limit,
-           cancel_requested_at IS NOT NULL AS is_cancelling, finisher IS NOT NULL AS is_finishing,
-           finish_crashes, waiting
-    FROM job
-    WHERE status = 'IN_PROGRESS' AND +handler IN (SELECT value FROM json_each(:handlers))
-      AND (scheduled > waiting OR (scheduled = 0 AND in_progress = 0 AND finisher IS NULL)
-           OR cancel_requested_at IS NOT NULL)
-    ORDER BY priority, id LIMIT :most
-""",
-    columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
-    finish_crashes, waiting""",
-)
-
-
-def running_jobs(connection: Connection, handlers: Iterable[str]) -> list[Candidate]:
-    """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled."""
-    values = {"handlers": json.dumps(list(handlers)), "most": MOST_JOBS}
-    return [Candidate(*row) for row in rows(connection, RUNNING, values)]
-
-
-QUEUED = statement(
-    """
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
-    FROM json_each(:handlers) AS wanted CROSS JOIN job
-    WHERE job.id IN (
-        SELECT id FROM job
-        WHERE handler = wanted.value AND status = 'QUEUED' AND waiting_until IS NULL
-          AND NOT held AND preparing_until IS NULL
-          AND retrying IS NULL AND cancel_requested_at IS NULL
-        ORDER BY priority, id LIMIT :most)
-    ORDER BY job.priority, job.id LIMIT :most
-""",
-    columns="id, handler, scheduled, in_progress, parallel_limit",
-).on_postgresql("""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, job.parallel_limit
-    FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (handler)
-    CROSS JOIN LATERAL (
-        SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
-        WHERE handler = wanted.handler AND status = 'QUEUED' AND waiting_until IS NULL
-          AND NOT held AND preparing_until IS NULL
-          AND retrying IS NULL AND cancel_requested_at IS NULL
-        ORDER BY priority, id LIMIT :most) AS job
-    ORDER BY job.priority, job.id LIMIT :most
-""")
-
-
-def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
-    """Return the jobs that wait first in the queue of each of these handlers."""
-    values = {"handlers": json.dumps(list(handlers)), "most": most}
-    return [Candidate(*row) for row in rows(connection, QUEUED, values)]
-
-
-SCHEDULED = statement(
-    """
-    SELECT task.job_id, task.id
-    FROM json_each(:jobs) AS wanted CROSS JOIN task
-    WHERE task.id IN (
-        SELECT id FROM task INDEXED BY ix_task_scheduled
-        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
-          AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
-        ORDER BY idx LIMIT :most)
-    ORDER BY task.job_id, task.idx
-""",
-    columns="job_id, id",
-).on_postgresql("""
-    SELECT task.job_id, task.id
-    FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
-    JOIN job ON job.id = CAST(wanted.job_id AS bigint)
-    CROSS JOIN LATERAL (
-        SELECT id, job_id, idx FROM task
-        WHERE job_id = job.id AND status = 'SCHEDULED' AND run_after IS NULL
-          AND crashes < :suspect AND idx < job.end_index
-        ORDER BY idx LIMIT :most) AS task
-    ORDER BY task.job_id, task.idx
-""")
-
-
-def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tuple[int, int]]:
-    """Return (task id, rank) of the next tasks: of each job id as many as its share says."""
-    values = {
-        "jobs": json.dumps(list(shares)),
-        "most": max(shares.values(), default=0),
-        "suspect": SUSPECT_CRASHES,
-    }
-    taken: dict[int, int] = dict.fromkeys(shares, 0)
-    found = []
-    for job_id, task_id in rows(connection, SCHEDULED, values):
-        if taken[job_id] < shares[job_id]:
-            taken[job_id] += 1
-            found.append((task_id, taken[job_id]))
-    return found
-
-
-#: There are few suspects or none: by their own index, not by all the tasks that wait.
-SUSPECT = statement(f"""
-    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job ON job.id = task.job_id
-    WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
-      AND task.run_after IS NULL
-      AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND job.handler IN (SELECT value FROM json_each(:handlers))
-    ORDER BY task.id LIMIT 1
-""")
-
-
-def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
-    """Return a task that must run alone, because its workers keep dying, or None."""
-    found = rows(connection, SUSPECT, {"handlers": json.dumps(list(handlers))})
-    return found[0][0] if found else None
-
-
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
   NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start, NULL AS tasks"""
 CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
@@ -258,7 +78,8 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   WHERE id IN (SELECT value FROM json_each(NEW.steps)) AND finisher IS NULL
     AND (finish_step = 'after'
          OR (+status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL));
+             AND cancel_requested_at IS NULL))
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   WHERE id IN (
@@ -267,8 +88,9 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN handler ON handler.name = queued.handler
     WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
       AND queued.retrying IS NULL AND queued.cancel_requested_at IS NULL
-      AND (handler.concurrency_limit IS NULL
-           OR handler.running + json_extract(wanted.value, '$[1]') <= handler.concurrency_limit));
+      AND coalesce(handler.running + json_extract(wanted.value, '$[1]')
+        <= {CONCURRENCY_LIMIT}, true)
+      AND {not_paused("queued.handler", "NEW.at")});
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
@@ -277,10 +99,12 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
     CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
     CROSS JOIN job ON job.id = wanted_task.job_id
+    CROSS JOIN handler ON handler.name = job.handler
     WHERE +wanted_task.status = 'SCHEDULED' AND wanted_task.run_after IS NULL
       AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND (job.parallel_limit IS NULL
-           OR job.in_progress + json_extract(wanted.value, '$[1]') <= job.parallel_limit));
+      AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
+        <= {PARALLEL_LIMIT}, true)
+      AND {not_paused("job.handler", "NEW.at")});
 
   UPDATE job SET scheduled = scheduled - taken.tasks, in_progress = in_progress + taken.tasks,
                  version = version + 1
@@ -315,25 +139,27 @@ POSTGRESQL_CLAIM = (
     AND finisher IS NULL
     AND (finish_step = 'after'
          OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL));
+             AND cancel_requested_at IS NULL))
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
   WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
     AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND (handler.concurrency_limit IS NULL
-         OR handler.running + (wanted.value ->> 1)::int <= handler.concurrency_limit);
+    AND coalesce(handler.running + (wanted.value ->> 1)::int <= {CONCURRENCY_LIMIT}, true)
+    AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
-  FROM json_array_elements(NEW.tasks) AS wanted, job
+  FROM json_array_elements(NEW.tasks) AS wanted, job, handler
   WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+    AND handler.name = job.handler
     AND task.status = 'SCHEDULED' AND task.run_after IS NULL
     AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND (job.parallel_limit IS NULL
-         OR job.in_progress + (wanted.value ->> 1)::int <= job.parallel_limit);
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= {PARALLEL_LIMIT}, true)
+    AND {not_paused("job.handler", "NEW.at")};
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
@@ -356,20 +182,22 @@ CLAIMED = statement(
 )
 
 
-def claim(connection: Connection, worker_id: int, order: Order) -> None:
-    """Carry out what of the order still may be, in one transaction."""
+def claim(connection: Connection, worker_id: int, order: Order) -> str:
+    """Carry out what of the order still may be, in one transaction; return when that is."""
+    at = stamp()
     rows(
         connection,
         CLAIM,
         {
             "worker_id": worker_id,
-            "at": iso(now()),
+            "at": at,
             "finish": json.dumps(order.finish),
             "steps": json.dumps(order.steps),
             "start": json.dumps(order.start),
             "tasks": json.dumps(order.tasks),
         },
     )
+    return at
 
 
 def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:

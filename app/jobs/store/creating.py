@@ -15,6 +15,7 @@ from app.jobs.errors import CreationInterrupted, UploadTaken
 from app.jobs.options import PRIORITY
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
+from app.jobs.store.steering import CONCURRENCY_LIMIT
 from app.sql import rows, statement
 from app.users.permissions import Role
 
@@ -38,6 +39,7 @@ class NewJob:
     priority: int = PRIORITY
     #: Not to start before; a time that is past means now (B2).
     due: datetime | None = None
+    #: Tasks at once: None is what its handler has just then, 0 is no limit.
     parallel_limit: int | None = None
     #: Its own, in place of what its handler declares: retries, and seconds that a try may take.
     retries: int | None = None
@@ -249,11 +251,13 @@ TAKEN_SLOTS = statement("""
 """)
 
 
-def release_held(
-    database: Database, handler: str, *, limit: int | None, most: int | None
-) -> list[int]:
+SLOTS = statement(f"SELECT {CONCURRENCY_LIMIT} FROM handler WHERE name = :handler")
+
+
+def release_held(database: Database, handler: str, *, most: int | None) -> list[int]:
     """Let held jobs of a handler start, as many as its slots allow and at most `most`."""
     with database.writing() as connection:
+        limit = connection.execute(SLOTS, {"handler": handler}).scalar_one()
         taken = connection.execute(TAKEN_SLOTS, {"handler": handler}).scalar_one()
         free = NO_LIMIT if limit is None else max(0, limit - taken)
         values = {"handler": handler, "most": free if most is None else min(free, most)}

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection, String, bindparam
 
 from app.db import iso, now
 from app.jobs.store.rescheduling import Reschedule, follow
+from app.jobs.store.steering import not_paused
 from app.sql import statement
 
 #: Tasks in one transaction, so that no other writer waits longer than some 50 ms for it.
@@ -59,9 +60,9 @@ def ask_to_cancel(connection: Connection, job_id: int, by: int | None) -> bool:
     return bool(connection.execute(ASK_TO_CANCEL, values).rowcount)
 
 
-def cancel_chunk(connection: Connection, job_id: int) -> bool:
+def cancel_chunk(connection: Connection, job_id: int, at: str) -> bool:
     """Cancel some of what has not begun, and the job with the last; tell whether there is more."""
-    values = {"job_id": job_id, "at": iso(now()), "chunk": CHUNK}
+    values = {"job_id": job_id, "at": at, "chunk": CHUNK}
     if connection.execute(CANCEL_TASKS, values).rowcount == CHUNK:
         return True
     connection.execute(END_CANCELLED, values)
@@ -167,7 +168,7 @@ def is_cancelled(connection: Connection, job_id: int) -> bool:
 
 
 #: Asked for once a second: by the small index of each of these, never by all jobs that wait.
-LEFT_BEHIND = statement("""
+LEFT_BEHIND = statement(f"""
     SELECT 'cancel' AS what, id, finish_crashes FROM job INDEXED BY ix_job_cancelling
     WHERE cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'IN_PROGRESS')
       AND (scheduled > 0 OR in_progress = 0) AND finisher IS NULL
@@ -176,9 +177,9 @@ LEFT_BEHIND = statement("""
     WHERE adding_until IS NOT NULL AND adding_until < :now
     UNION ALL SELECT 'finish', id, finish_crashes FROM job INDEXED BY ix_job_finishing
     WHERE finish_step = 'after' AND finisher IS NULL
-      AND handler IN :handlers
+      AND handler IN :handlers AND {not_paused("job.handler", ":now")}
     LIMIT 100
-""").bindparams(bindparam("handlers", expanding=True))
+""").bindparams(bindparam("handlers", type_=String, expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ class LeftBehind:
 def left_behind(connection: Connection, handlers: Iterable[str]) -> list[LeftBehind]:
     """Return what somebody began and, perhaps, will not end: its process may have died.
 
-    Of finish steps, only those that a worker with these handlers can do.
+    Of finish steps, only those that a worker with these handlers can do just now.
     """
     values = {"now": iso(now()), "handlers": list(handlers)}
     return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, values)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -259,3 +259,11 @@ def log(
         .limit(limit)
     )
     return [LogLine(**row._mapping) for row in connection.execute(wanted)][::-1]
+
+
+def places(connection: Connection, task_ids: Collection[int]) -> list[tuple[int, str, int]]:
+    """Return of these tasks the id, whose handler's they are, and their index."""
+    wanted = select(models.Task.id, models.Job.handler, models.Task.idx)
+    wanted = wanted.join(models.Job, models.Job.id == models.Task.job_id)
+    found = connection.execute(wanted.where(models.Task.id.in_(task_ids)))
+    return [(row.id, row.handler, row.idx) for row in found]

@@ -10,18 +10,21 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from app.db import Database, iso, now
-from app.jobs.store.claiming import SUSPECT_CRASHES
+from app.jobs.store.candidates import SUSPECT_CRASHES
 from app.sql import statement
 
 REGISTER = statement("""
-    INSERT INTO worker (host, pid, mark, handlers, alive, started_at, expires_at)
-    VALUES (:host, :pid, :mark, :handlers, true, :now, :expires_at) RETURNING id
+    INSERT INTO worker (host, pid, mark, handlers, threads, alive, started_at, expires_at)
+    VALUES (:host, :pid, :mark, :handlers, :threads, true, :now, :expires_at) RETURNING id
 """)
 DECLARE_HANDLER = statement("""
-    INSERT INTO handler (name, concurrency_limit, roles) VALUES (:name, :limit, :roles)
+    INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
+    VALUES (:name, :concurrency_limit, :parallel_limit, :roles)
     ON CONFLICT (name) DO UPDATE
-    SET concurrency_limit = excluded.concurrency_limit, roles = excluded.roles
+    SET concurrency_limit = excluded.concurrency_limit,
+        parallel_limit = excluded.parallel_limit, roles = excluded.roles
     WHERE coalesce(handler.concurrency_limit, -1) <> coalesce(excluded.concurrency_limit, -1)
+       OR coalesce(handler.parallel_limit, -1) <> coalesce(excluded.parallel_limit, -1)
        OR handler.roles <> excluded.roles
 """)
 
@@ -61,6 +64,7 @@ class NewWorker:
     mark: str
     handlers: Iterable[str]
     lease: float
+    threads: int = 1
 
 
 def register(connection: Connection, worker: NewWorker) -> int:
@@ -73,6 +77,7 @@ def register(connection: Connection, worker: NewWorker) -> int:
             "pid": worker.pid,
             "mark": worker.mark,
             "handlers": json.dumps(sorted(worker.handlers)),
+            "threads": worker.threads,
             "now": iso(moment),
             "expires_at": iso(moment + timedelta(seconds=worker.lease)),
         },
@@ -82,9 +87,10 @@ def register(connection: Connection, worker: NewWorker) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a handler's code declares of it: jobs at once (None: no limit), and who may do what."""
+    """What a handler's code declares: jobs and tasks at once (None: no limit), who may do what."""
 
     concurrency_limit: int | None = 1
+    parallel_limit: int | None = 3
     roles: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +98,12 @@ def declare_handlers(connection: Connection, handlers: Mapping[str, Declared]) -
     """Keep a row for each of these handlers, with what its code declares."""
     for name, declared in handlers.items():
         roles = json.dumps(dict(declared.roles), sort_keys=True)
-        values = {"name": name, "limit": declared.concurrency_limit, "roles": roles}
+        values = {
+            "name": name,
+            "concurrency_limit": declared.concurrency_limit,
+            "parallel_limit": declared.parallel_limit,
+            "roles": roles,
+        }
         connection.execute(DECLARE_HANDLER, values)
 
 
@@ -104,15 +115,17 @@ def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
     return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
 
 
-RENEW = statement("UPDATE worker SET expires_at = :expires_at WHERE id = :worker_id AND alive")
+RENEW = statement("""
+    UPDATE worker SET expires_at = :expires_at, renewed_at = :now WHERE id = :worker_id AND alive
+""")
 
 
 def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     """Renew a worker's lease; False: it was taken for dead meanwhile."""
-    expires_at = iso(now() + timedelta(seconds=lease))
-    return bool(
-        connection.execute(RENEW, {"worker_id": worker_id, "expires_at": expires_at}).rowcount
-    )
+    moment = now()
+    expires_at = iso(moment + timedelta(seconds=lease))
+    values = {"worker_id": worker_id, "expires_at": expires_at, "now": iso(moment)}
+    return bool(connection.execute(RENEW, values).rowcount)
 
 
 LIVING = statement("""

@@ -7,7 +7,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select, text
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.orm import aliased
 
 from app import keyset
@@ -15,6 +25,7 @@ from app.jobs import models
 from app.jobs.errors import JobNotFound
 from app.jobs.states import JOB_ACTIVE
 from app.jobs.store.listing import COUNT_CAP, JobFilter, has_many, order_of
+from app.jobs.store.steering import PARALLEL_LIMIT
 from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
@@ -51,14 +62,15 @@ _LIGHT = (
     _canceller.id.label("canceller_id"),
     _canceller.email.label("canceller_email"),
 )
-_HEAVY = (
+_HEAVY: tuple[Any, ...] = (
     models.Job.params,
     models.Job.state,
     models.Job.error,
     models.Job.retries,
     models.Job.timeout,
-    models.Job.parallel_limit,
     models.Job.rescheduled_from_job,
+    literal_column(PARALLEL_LIMIT).label("parallel_limit"),
+    models.Job.parallel_limit.is_not(None).label("has_own_limit"),
 )
 
 
@@ -69,6 +81,11 @@ def _jobs(*more: Any) -> Select[*tuple[Any, ...]]:
         .outerjoin(_canceller, _canceller.id == models.Job.cancel_requested_by)
         .where(models.Job.preparing_until.is_(None))
     )
+
+
+def _details() -> Select[*tuple[Any, ...]]:
+    handler = models.Handler
+    return _jobs(*_HEAVY).outerjoin(handler, handler.name == models.Job.handler)
 
 
 def _light(row: Row[*tuple[Any, ...]], served: Collection[str]) -> dict[str, Any]:
@@ -82,7 +99,7 @@ def _light(row: Row[*tuple[Any, ...]], served: Collection[str]) -> dict[str, Any
 
 
 # Made once: it is asked for so often that making it took longer than the database does.
-_JOB = _jobs(*_HEAVY).where(models.Job.id == bindparam("job_id"))
+_JOB = _details().where(models.Job.id == bindparam("job_id"))
 
 
 def job(connection: Connection, job_id: int) -> JobDetail:
@@ -96,7 +113,7 @@ def job(connection: Connection, job_id: int) -> JobDetail:
 def details(connection: Connection, job_ids: Collection[int]) -> dict[int, JobDetail]:
     """Return these jobs with all that is known of them, by id, as far as they exist."""
     served = served_handlers(connection)
-    rows = connection.execute(_jobs(*_HEAVY).where(models.Job.id.in_(job_ids)))
+    rows = connection.execute(_details().where(models.Job.id.in_(job_ids)))
     return {row.id: _detail(row, served) for row in rows}
 
 

@@ -278,13 +278,16 @@ def write_group(
     worker_id: int,
     writes: Iterable[TaskWrites],
     job_states: Sequence[JobState],
-) -> None:
-    """Write a group in one transaction; raise Fenced or StateMoved when it is refused whole."""
-    said = list(writes)
+) -> str:
+    """Write a group in one transaction and return when that was.
+
+    Raises Fenced or StateMoved when it is refused whole.
+    """
+    said, at = list(writes), stamp()
     lines = [(each, line) for each in said for line in each.logs]
     values = {
         "worker_id": worker_id,
-        "at": stamp(),
+        "at": at,
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),
         "retries": _dump(
@@ -298,6 +301,7 @@ def write_group(
         rows(connection, WRITE_GROUP, values)
     except IntegrityError as error:
         raise _refusal(error) from None
+    return at
 
 
 def refusal(

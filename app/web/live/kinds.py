@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from app.jobs import Engine
 from app.web.live.fields import JobField, TaskField
 from app.web.live.topics import Address, JobUpdates, TaskUpdates, Topic
-from app.web.live.views import JobsView, NavbarView, PopupView
+from app.web.live.views import HandlersView, JobsView, NavbarView, PopupView
 
 #: Each kind of topic demands by itself, at each look, that the person may see what it shows.
 KINDS: Final[Mapping[str, Callable[[Engine, Address], Topic]]] = {
@@ -21,6 +21,7 @@ KINDS: Final[Mapping[str, Callable[[Engine, Address], Topic]]] = {
     "view/jobs": JobsView,
     "view/job/<id>": PopupView,
     "view/navbar": NavbarView,
+    "view/handlers": HandlersView,
 }
 
 

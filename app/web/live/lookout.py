@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from app.jobs import Engine
+from app.jobs import Engine, Pause
+from app.jobs.events import NO_JOB
 from app.users.people import Person
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,14 @@ class Watching(Protocol):
     def job_ids(self) -> set[int]:
         """The jobs that are watched one by one, however old they are."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look has found: the versions of jobs, and what is paused just then."""
+
+    versions: dict[int, int]
+    pauses: Sequence[Pause]
 
 
 class Lookout:
@@ -69,7 +79,7 @@ class Lookout:
     def _run(self, nobody: threading.Event) -> None:
         # Nothing is known at first: a change may come between a watcher's first look and this one.
         known: dict[int, int] = {}
-        trouble, looks = self._engine.trouble, 0
+        trouble, pauses, looks = self._engine.trouble, None, 0
         while not nobody.wait(LOOK_SECONDS):
             looks += 1
             if looks % ASK_EVERY == 0:
@@ -77,18 +87,19 @@ class Lookout:
             found = self._look()
             if found is None:
                 continue
-            moved = {id_ for id_, version in found.items() if known.get(id_) != version}
-            moved |= known.keys() - found.keys()
-            if self._engine.trouble != trouble:
-                trouble = self._engine.trouble
-                moved |= found.keys()
+            versions = found.versions
+            moved = {id_ for id_, version in versions.items() if known.get(id_) != version}
+            moved |= known.keys() - versions.keys()
+            if (self._engine.trouble, found.pauses) != (trouble, pauses):
+                trouble, pauses = self._engine.trouble, found.pauses
+                moved |= {NO_JOB, *versions}
             self._engine.bus.announce(moved)
-            known = found
+            known = versions
 
-    def _look(self) -> dict[int, int] | None:
+    def _look(self) -> Seen | None:
         try:
             also = set().union(*(watcher.job_ids() for watcher in self._all()))
-            return self._engine.active_versions(also)
+            return Seen(self._engine.active_versions(also), self._engine.pauses())
         except Exception:
             log.exception("Other processes' changes cannot be seen just now")
             return None

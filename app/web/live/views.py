@@ -20,6 +20,7 @@ from app.web import pages
 from app.web.job_list import jobs_page
 from app.web.live.sharing import Shared
 from app.web.live.topics import Address, Message
+from app.web.steering import handlers_page
 
 POPUP_PARTS = {
     "actions": "jobs/_actions.html",
@@ -120,6 +121,7 @@ class JobsView(View):
             html={
                 "job-tabs": render_template("jobs/_tabs.html", page=page),
                 "job-pager": render_template("jobs/_pager.html", page=page),
+                "pauses": render_template("handlers/_pauses.html", page=page),
             },
             list_id="job-rows",
             rows={
@@ -152,6 +154,32 @@ class PopupView(View):
                 for task in popup.tasks.rows
             },
             version=popup.job.version,
+        )
+
+
+class HandlersView(View):
+    """`view/handlers`: the page where handlers are paused and limited (B11)."""
+
+    def concerns(self, job_ids: Collection[int]) -> bool:
+        """Any job may be one that is counted there."""
+        return True
+
+    def draw(self, person: Person) -> Drawn:
+        """The rows, what is paused, and the workers."""
+        page = handlers_page(self.engine, person)
+        parts = {"handlers-everything": "everything", "pauses": "pauses", "workers": "workers"}
+        return Drawn(
+            html={
+                id_: render_template(f"handlers/_{name}.html", page=page)
+                for id_, name in parts.items()
+            },
+            list_id="handler-rows",
+            rows={
+                f"handler-row-{line.row.name}": render_template(
+                    "handlers/_row.html", page=page, line=line
+                )
+                for line in page.lines
+            },
         )
 
 

@@ -105,6 +105,7 @@ def popup(**given: Any) -> str:
         "component": Markup("<p>own look</p>"),
         "trouble": None,
         "chain": Chain(),
+        "pauses": [],
         "while_it_waits": while_it_waits(SimpleNamespace(role=Role.SUPERADMIN), shown, {}),
     }
     return render_template("jobs/_popup.html", **{**context, **given})
@@ -119,6 +120,7 @@ def index(**given: Any) -> str:
         "status": asked.values.get("status"),
         "counts": {"DONE": (1000, True)},
         "may_start": True,
+        "pauses": [],
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)
@@ -166,5 +168,12 @@ def field(widget: str, value: Any = None, **given: Any) -> SimpleNamespace:
 
 def create(*fields: SimpleNamespace, **given: Any) -> str:
     form = SimpleNamespace(fields=list(fields), errors=given.pop("errors", []))
-    context = {"handlers": [card()], "handler": card(), "form": form, "name": "", "preview": None}
+    context = {
+        "handlers": [card()],
+        "handler": card(),
+        "form": form,
+        "name": "",
+        "preview": None,
+        "options": None,
+    }
     return render_template("jobs/_create.html", **{**context, **given})

@@ -1,0 +1,217 @@
+"""What may be run: jobs and tasks as a scheduler sees them, looked for without a lock.
+
+What it finds may have been taken by others when it asks for it: see claiming.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.db import stamp
+from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
+from app.sql import rows, statement
+
+#: A task whose worker died this often while it ran is run alone next (B7).
+SUSPECT_CRASHES = 2
+#: Running jobs looked at in one turn.
+MOST_JOBS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many jobs of a handler may be started now; None is no limit."""
+
+    handler: str
+    concurrency_limit: int | None
+    running: int
+
+    @property
+    def free(self) -> int | None:
+        """Slots left, never below 0."""
+        if self.concurrency_limit is None:
+            return None
+        return max(0, self.concurrency_limit - self.running)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An unfinished job as a scheduler sees it: what of it may be claimed."""
+
+    id: int
+    handler: str
+    scheduled: int
+    in_progress: int
+    parallel_limit: int | None
+    is_cancelling: bool = False
+    #: Whether somebody does its finish step just now, and how many workers have died doing it.
+    is_finishing: bool = False
+    crashes: int = 0
+    #: How many of those scheduled wait for their next try.
+    waiting: int = 0
+
+    @property
+    def claimable(self) -> int:
+        """Tasks of it that may be claimed now: while a callback runs, what it adds waits."""
+        if self.is_cancelling or self.is_finishing:
+            return 0
+        ready = self.scheduled - self.waiting
+        if self.parallel_limit is None:
+            return ready
+        return max(0, min(ready, self.parallel_limit - self.in_progress))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all its tasks have ended, and nobody sees to its end yet."""
+        return not self.scheduled and not self.in_progress and not self.is_finishing
+
+
+SLOTS = statement(
+    f"""
+    SELECT name, {CONCURRENCY_LIMIT} AS concurrency_limit, running FROM handler
+    WHERE name IN (SELECT value FROM json_each(:handlers)) AND {not_paused("handler.name", ":now")}
+""",
+    columns="name, concurrency_limit, running",
+)
+
+
+def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
+    """Return the slots of each of these handlers that is not paused."""
+    values = {"handlers": json.dumps(list(handlers)), "now": stamp()}
+    return [Slots(*row) for row in rows(connection, SLOTS, values)]
+
+
+RUNNING = statement(
+    f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit,
+           job.cancel_requested_at IS NOT NULL AS is_cancelling,
+           job.finisher IS NOT NULL AS is_finishing, job.finish_crashes, job.waiting
+    FROM job INDEXED BY ix_job_in_progress CROSS JOIN handler
+    WHERE job.status = 'IN_PROGRESS' AND handler.name = job.handler
+      AND +job.handler IN (SELECT value FROM json_each(:handlers))
+      AND (job.scheduled > job.waiting
+           OR (job.scheduled = 0 AND job.in_progress = 0 AND job.finisher IS NULL)
+           OR job.cancel_requested_at IS NOT NULL)
+      AND (job.cancel_requested_at IS NOT NULL
+           OR (job.scheduled = 0 AND +job.handler NOT IN (SELECT value FROM json_each(:called)))
+           OR {not_paused("job.handler", ":now")})
+    ORDER BY job.priority, job.id LIMIT :most
+""",
+    columns="""id, handler, scheduled, in_progress, parallel_limit, is_cancelling, is_finishing,
+    finish_crashes, waiting""",
+)
+
+
+def running_jobs(
+    connection: Connection, handlers: Iterable[str], called: Iterable[str]
+) -> list[Candidate]:
+    """Return jobs of these handlers with tasks to claim, with none left, or to be cancelled.
+
+    Of a paused handler only jobs to be cancelled, and those that can end: it is not one of the
+    `called`, which have callbacks.
+    """
+    values = {
+        "handlers": json.dumps(list(handlers)),
+        "called": json.dumps(list(called)),
+        "now": stamp(),
+        "most": MOST_JOBS,
+    }
+    return [Candidate(*row) for row in rows(connection, RUNNING, values)]
+
+
+QUEUED = statement(
+    f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit
+    FROM json_each(:handlers) AS wanted
+    CROSS JOIN handler ON handler.name = wanted.value
+    CROSS JOIN job
+    WHERE job.id IN (
+        SELECT id FROM job
+        WHERE handler = wanted.value AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL
+          AND retrying IS NULL AND cancel_requested_at IS NULL
+        ORDER BY priority, id LIMIT :most)
+    ORDER BY job.priority, job.id LIMIT :most
+""",
+    columns="id, handler, scheduled, in_progress, parallel_limit",
+).on_postgresql(f"""
+    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit
+    FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (name)
+    JOIN handler USING (name)
+    CROSS JOIN LATERAL (
+        SELECT id, handler, scheduled, in_progress, parallel_limit, priority FROM job
+        WHERE handler = handler.name AND status = 'QUEUED' AND waiting_until IS NULL
+          AND NOT held AND preparing_until IS NULL AND retrying IS NULL
+          AND cancel_requested_at IS NULL
+        ORDER BY priority, id LIMIT :most) AS job
+    ORDER BY job.priority, job.id LIMIT :most
+""")
+
+
+def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
+    """Return the jobs that wait first in the queue of each of these handlers."""
+    values = {"handlers": json.dumps(list(handlers)), "most": most}
+    return [Candidate(*row) for row in rows(connection, QUEUED, values)]
+
+
+SCHEDULED = statement(
+    """
+    SELECT task.job_id, task.id
+    FROM json_each(:jobs) AS wanted CROSS JOIN task
+    WHERE task.id IN (
+        SELECT id FROM task INDEXED BY ix_task_scheduled
+        WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
+        ORDER BY idx LIMIT :most)
+    ORDER BY task.job_id, task.idx
+""",
+    columns="job_id, id",
+).on_postgresql("""
+    SELECT task.job_id, task.id
+    FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
+    JOIN job ON job.id = CAST(wanted.job_id AS bigint)
+    CROSS JOIN LATERAL (
+        SELECT id, job_id, idx FROM task
+        WHERE job_id = job.id AND status = 'SCHEDULED' AND run_after IS NULL
+          AND crashes < :suspect AND idx < job.end_index
+        ORDER BY idx LIMIT :most) AS task
+    ORDER BY task.job_id, task.idx
+""")
+
+
+def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tuple[int, int]]:
+    """Return (task id, rank) of the next tasks: of each job id as many as its share says."""
+    values = {
+        "jobs": json.dumps(list(shares)),
+        "most": max(shares.values(), default=0),
+        "suspect": SUSPECT_CRASHES,
+    }
+    taken: dict[int, int] = dict.fromkeys(shares, 0)
+    found = []
+    for job_id, task_id in rows(connection, SCHEDULED, values):
+        if taken[job_id] < shares[job_id]:
+            taken[job_id] += 1
+            found.append((task_id, taken[job_id]))
+    return found
+
+
+#: There are few suspects or none: by their own index, not by all the tasks that wait.
+SUSPECT = statement(f"""
+    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
+    WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
+      AND task.run_after IS NULL
+      AND job.id = task.job_id AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND job.handler IN (SELECT value FROM json_each(:handlers))
+      AND {not_paused("job.handler", ":now")}
+    ORDER BY task.id LIMIT 1
+""")
+
+
+def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
+    """Return a task that must run alone, because its workers keep dying, or None."""
+    values = {"handlers": json.dumps(list(handlers)), "now": stamp()}
+    found = rows(connection, SUSPECT, values)
+    return found[0][0] if found else None

@@ -1,0 +1,136 @@
+"""The handlers as values: for the page where they are paused and limited, and for banners (B11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from app.db import now
+from app.jobs import DECLARED, EVERYTHING, Engine, HandlerRow, Pause, WorkerRow
+from app.users.permissions import HasRole, refusal
+from app.web.filters import label
+from app.web.pages import hidden_handlers, pauses
+
+Length = tuple[str, timedelta | None]
+#: How long a pause may be, as a form offers it; without a time it lasts until somebody ends it.
+LENGTHS: Final[Mapping[str, Length]] = {
+    "resumed": ("Until somebody resumes it", None),
+    "hour": ("1 hour", timedelta(hours=1)),
+    "shift": ("8 hours", timedelta(hours=8)),
+    "day": ("24 hours", timedelta(days=1)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerLine:
+    """A handler on the page; `is_here`: this process has its code."""
+
+    row: HandlerRow
+    title: str
+    icon: str
+    is_here: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlersPage:
+    """What the page of the handlers shows; `reason`: why this person may change nothing there."""
+
+    lines: Sequence[HandlerLine]
+    workers: Sequence[WorkerRow]
+    pauses: Sequence[Pause]
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A dialog that asks how a handler, or everything, is to be paused or limited."""
+
+    template: str
+    name: str
+    title: str
+    given: Mapping[str, str]
+    errors: Mapping[str, Sequence[str]]
+    declared: Mapping[str, int | None] = field(default_factory=dict)
+    lengths: Mapping[str, Length] = field(default_factory=dict)
+
+
+def handlers_page(engine: Engine, person: HasRole) -> HandlersPage:
+    """The handlers whose jobs this person may see, the workers, and what is paused."""
+    hidden = hidden_handlers(engine, person)
+    return HandlersPage(
+        lines=[_line(engine, row) for row in engine.handlers() if row.name not in hidden],
+        workers=engine.workers(),
+        pauses=pauses(engine, person),
+        reason=refusal(person, "control"),
+    )
+
+
+def pause_question(
+    engine: Engine,
+    name: str,
+    given: Mapping[str, str] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+) -> Question:
+    """The dialog that asks why, and for how long; raises UnknownHandler."""
+    if name != EVERYTHING:
+        engine.handler(name)
+    return Question(
+        template="handlers/_ask_pause.html",
+        name=name,
+        title=title_of(engine, name),
+        given=given or {},
+        errors=errors or {},
+        lengths=LENGTHS,
+    )
+
+
+def limits_question(
+    engine: Engine,
+    name: str,
+    given: Mapping[str, str] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+) -> Question:
+    """The dialog with the limits that are set; raises UnknownHandler."""
+    row = engine.handler(name)
+    limits = {"parallel_limit": row.parallel_limit, "concurrency_limit": row.concurrency_limit}
+    stored = {name: str(limit.now or 0) for name, limit in limits.items() if limit.is_set}
+    return Question(
+        template="handlers/_ask_limits.html",
+        name=name,
+        title=title_of(engine, name),
+        given=stored if given is None else given,
+        errors=errors or {},
+        declared={name: limit.declared for name, limit in limits.items()},
+    )
+
+
+def title_of(engine: Engine, name: str) -> str:
+    """What people call a handler, also one whose code is not here."""
+    if name == EVERYTHING:
+        return "everything"
+    return engine.registry[name].title if name in engine.registry else label(name)
+
+
+def end_of(length: str) -> datetime | None:
+    """When a pause of this length ends, if it begins now."""
+    span = LENGTHS.get(length, LENGTHS["resumed"])[1]
+    return None if span is None else now() + span
+
+
+def limit_of(text: str) -> int | str | None:
+    """A limit out of a form: nothing is the declared one, 0 is none. Nonsense stays as it is."""
+    text = text.strip()
+    if not text:
+        return DECLARED
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+    return text if number is None else number or None
+
+
+def _line(engine: Engine, row: HandlerRow) -> HandlerLine:
+    is_here = row.name in engine.registry
+    icon = engine.registry[row.name].icon if is_here else None
+    return HandlerLine(
+        row=row, title=title_of(engine, row.name), icon=icon or "bolt", is_here=is_here
+    )
