@@ -25,6 +25,7 @@ from app.jobs.errors import (
     ValueNotStorable,
 )
 from app.jobs.gathering import Gathering, Group, Ticket
+from app.jobs.refusals import refused
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
 
@@ -374,30 +375,10 @@ class Journal:
 
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
-        reasons = self._refused_tasks(group, list(group.writes)) or self._refused_states(group)
+        reasons = refused(self._database, group)
         for task_id, reason in reasons.items():
             log.error("What task %s has to say cannot be stored: %s", task_id, reason)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()
         return bool(reasons)
-
-    def _refused_tasks(self, group: Group, ids: list[int]) -> dict[int, str]:
-        """Why the database refuses which tasks, found by halving; nothing is written."""
-        writes = [group.writes[task_id] for task_id in ids]
-        reason = recording.refusal(self._database, group.worker_id, writes)
-        if reason is None:
-            return {}
-        if len(ids) == 1:
-            return {ids[0]: reason}
-        half = len(ids) // 2
-        return self._refused_tasks(group, ids[:half]) | self._refused_tasks(group, ids[half:])
-
-    def _refused_states(self, group: Group) -> dict[int, str]:
-        """The same for states of jobs: the tasks that had a part in such a state."""
-        reasons: dict[int, str] = {}
-        for head in group.heads.values():
-            reason = recording.refusal(self._database, group.worker_id, [], [head.newest])
-            if reason:
-                reasons |= {ticket.task_id: reason for ticket in head.tickets}
-        return reasons

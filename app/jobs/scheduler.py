@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, Line, now
+from app.db import Changes, Database, Line
 from app.jobs import signals
 from app.jobs.alarm import Alarm
 from app.jobs.events import NO_JOB
@@ -24,9 +22,9 @@ from app.jobs.files import Shelf
 from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
+from app.jobs.planning import Planner
 from app.jobs.registry import Registry
-from app.jobs.store import candidates, claiming, reading
-from app.jobs.store.candidates import SUSPECT_CRASHES, Candidate
+from app.jobs.store import claiming, reading
 from app.jobs.store.claiming import Order
 from app.jobs.store.ending import LeftBehind
 from app.jobs.store.steering import EVERYTHING
@@ -81,11 +79,10 @@ class Scheduler:
         self._pool = pool
         self._shelf = shelf
         self._announce = announce
-        self._names = [handler.name for handler in registry]
-        self._called = [handler.name for handler in registry if handler.has_finish_step]
+        self._planner = Planner(registry)
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
-        self._housekeeper = Housekeeper(database, worker, shelf, announce, self._names)
+        self._housekeeper = Housekeeper(database, worker, shelf, announce, self._planner.names)
         self._alarm = Alarm(database, announce)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
@@ -96,13 +93,8 @@ class Scheduler:
         self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
-        self._turns = 0
         self._rate = 0.0
         self._counted = (time.monotonic(), 0)
-        self._suspects = True
-        self._runs_alone = False
-        #: When the next pause ends by itself, if one does.
-        self._resumes_at: datetime | None = None
         # What of cancelled and paused jobs had not begun, until it is handed back.
         self._taken_back: list[Work | Step] = []
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
@@ -140,7 +132,7 @@ class Scheduler:
             try:
                 self._turn()
                 self.trouble = None
-                nap = self._alarm.seconds_left(self._rest())
+                nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {error.orig}."
                 log.warning("%s The scheduler tries again.", self.trouble)
@@ -153,17 +145,9 @@ class Scheduler:
         self._changes.close()
         self._line.close()
 
-    def _rest(self) -> float:
-        """For how long nothing happens by itself: at the end of a pause there is work again."""
-        if self._resumes_at is None:
-            return self._poll
-        return max(0.0, min(self._poll, (self._resumes_at - now()).total_seconds()))
-
     def _turn(self) -> None:
         if self._fenced == self._worker.id:
             self._begin_anew()
-        if self._resumes_at is not None and self._resumes_at <= now():
-            self._resumes_at, self._owes_a_look = None, True
         self._keep_house()
         if not self._worker.is_trusted or self._journal.trouble:
             return
@@ -189,17 +173,16 @@ class Scheduler:
         if self._heartbeat.is_due() and not self._renewed():
             self._begin_anew()
         if self._housekeeper.keep():
-            self._suspects = self._owes_a_look = True
+            self._planner.suspects = self._owes_a_look = True
             self._heed(self._housekeeper.pauses)
         if self._alarm.rings():
             self._owes_a_look = True
 
     def _heed(self, pauses: Sequence[Pause]) -> None:
-        """Know when the next pause ends; what is paused and waits here for a thread goes back."""
-        self._resumes_at = min((each.until for each in pauses if each.until), default=None)
+        """Give back what is paused and waits here for a thread."""
         names = {each.handler for each in pauses}
         if names:
-            paused = self._names if EVERYTHING in names else names
+            paused = self._planner.names if EVERYTHING in names else names
             self._taken_back += self._pool.take_back(paused)
 
     def _renewed(self) -> bool:
@@ -224,40 +207,12 @@ class Scheduler:
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
             self._alarm.set(connection)
-            running = candidates.running_jobs(connection, self._names, self._called)
+            running = self._planner.running(connection)
             self._cancel([job.id for job in running if job.is_cancelling])
-            finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
-            if self._must_be_alone():
-                return Order(finish=finish)
-            if self._suspects:
-                suspect = candidates.suspect_task(connection, self._names)
-                if suspect is not None:
-                    return Order(finish=finish, tasks=self._alone([(suspect, 1)]))
-                self._suspects = False
-            steps, suspects = self._steps(running)
-            if suspects:
-                return Order(finish=finish, steps=self._alone(suspects[:1]))
-            if not room:
-                return Order(finish=finish, steps=steps)
-            starts = self._starts(connection, room)
-            jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
-            shares = share(room, jobs)
-            tasks = candidates.scheduled_tasks(connection, shares) if shares else []
-            return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
-
-    def _calls(self, job: Candidate) -> bool:
-        """Whether something is done at a job's end, as callbacks are: not after a cancel."""
-        return not job.is_cancelling and self._registry[job.handler].has_finish_step
-
-    def _steps(self, running: Sequence[Candidate]) -> tuple[list[int], list[int]]:
-        """The finish steps that are due, and those of them that must be done alone.
-
-        They are of jobs that are complete, and of ended ones whose last callback is owed.
-        """
-        due = {each.job_id: each.crashes for each in self._housekeeper.owed}
-        due |= {job.id: job.crashes for job in running if job.is_complete and self._calls(job)}
-        self._housekeeper.owed = []
-        return list(due), [id_ for id_, crashes in due.items() if crashes >= SUSPECT_CRASHES]
+            owed, self._housekeeper.owed = self._housekeeper.owed, []
+            return self._planner.plan(
+                connection, running, owed, room=room, is_idle=not self._pool.load
+            )
 
     def _cancel(self, job_ids: Collection[int]) -> None:
         """Tell what runs of these jobs to stop; what waits here for a thread never begins."""
@@ -270,38 +225,6 @@ class Scheduler:
             for job_id in touched.intersection(job_ids):
                 go_on(self._database, LeftBehind("cancel", job_id))
             self._announce(touched)
-
-    def _must_be_alone(self) -> bool:
-        if self._runs_alone and not self._pool.load:
-            self._runs_alone = False
-            self._suspects = True
-        return self._runs_alone
-
-    def _alone(self, suspect: Sequence[Wanted]) -> Sequence[Wanted]:
-        """Claim what kills its workers only when nothing else would die with it."""
-        if self._pool.load:
-            return ()
-        self._runs_alone = True
-        return suspect
-
-    def _starts(self, connection: Connection, room: int) -> list[Candidate]:
-        free = {slots.handler: slots.free for slots in candidates.slots(connection, self._names)}
-        ready = [name for name, slots in free.items() if slots is None or slots > 0]
-        starts = []
-        for job in candidates.queued_jobs(connection, ready, room) if ready else []:
-            slots_left = free[job.handler]
-            if slots_left is not None:
-                if not slots_left:
-                    continue
-                free[job.handler] = slots_left - 1
-            starts.append(job)
-        return starts
-
-    def _in_turn(self, jobs: list[Candidate]) -> list[Candidate]:
-        """Begin with another job each turn, so that none is served first always."""
-        self._turns += 1
-        offset = self._turns % len(jobs) if jobs else 0
-        return jobs[offset:] + jobs[:offset]
 
     def _carry_out(self, order: Order) -> None:
         worker_id = self._worker.id
@@ -316,7 +239,7 @@ class Scheduler:
         started = [id_ for id_, _ in order.start]
         signals.tell_of_jobs(self._database, signals.job_started, started, at)
         claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
-        self._runs_alone = self._runs_alone and bool(claims)
+        self._planner.runs_alone = self._planner.runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish:
             self._wake.set()  # a slot may be free for the next job
@@ -359,32 +282,6 @@ class Scheduler:
             handler = self._registry[row.handler]
             read = self._shelf.reading(handler.reader(row.params))
             self._facts[row.id] = JobFacts(row, read)
-
-
-def share(room: int, jobs: Sequence[Candidate]) -> dict[int, int]:
-    """Divide room among jobs evenly; what one cannot use goes to the others."""
-    shares: dict[int, int] = {}
-    waiting = deque(job for job in jobs if job.claimable)
-    while room and waiting:
-        portion = max(1, room // len(waiting))
-        for job in [waiting.popleft() for _ in range(len(waiting))]:
-            taken = min(portion, room, job.claimable - shares.get(job.id, 0))
-            if not taken:
-                continue
-            shares[job.id] = shares.get(job.id, 0) + taken
-            room -= taken
-            if shares[job.id] < job.claimable:
-                waiting.append(job)
-    return shares
-
-
-def _ranked(starts: Sequence[Candidate]) -> list[tuple[int, int]]:
-    ranks: dict[str, int] = {}
-    ranked = []
-    for job in starts:
-        ranks[job.handler] = ranks.get(job.handler, 0) + 1
-        ranked.append((job.id, ranks[job.handler]))
-    return ranked
 
 
 def _jobs_of(claims: Iterable[Claimed]) -> set[int]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.jobs import Handler, Task
-from app.jobs.scheduler import share
+from app.jobs.planning import share
 from app.jobs.store.candidates import Candidate
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, running
