@@ -117,9 +117,10 @@ def of_job(handler: Handler, job: JobDetail) -> dict[str, list[str]]:
 
 
 _ASKED: Final = ("priority", "parallel_limit", "retries", "timeout", "due", "delay")
+_AT_ONCE: Final = "Tasks at once; none is no limit."
 _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "priority": {"label": "Priority", "widget": "number", "help": "Lower comes first."},
-    "parallel_limit": {"label": "Tasks at once", "widget": "text", "help": "none: no limit."},
+    "parallel_limit": {"label": "Parallel limit", "widget": "text", "help": _AT_ONCE},
     "retries": {"label": "Retries", "widget": "number", "help": "Of each task that fails."},
     "timeout": {"label": "Timeout", "widget": "number", "help": "Seconds that a try may take."},
     "due": {"label": "Time", "widget": "datetime"},
