@@ -56,11 +56,11 @@ class Planner:
             if suspect is not None:
                 return Order(finish=finish, tasks=self._alone([(suspect, 1)], is_idle))
             self.suspects = False
+        if not room:
+            return Order(finish=finish)  # a step would wait here, and another worker may be idle
         steps, suspects = self._steps(running, owed)
         if suspects:
             return Order(finish=finish, steps=self._alone(suspects[:1], is_idle))
-        if not room:
-            return Order(finish=finish, steps=steps)
         starts = self._starts(connection, room)
         jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
         shares = share(room, jobs)

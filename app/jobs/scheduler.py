@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,8 +11,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, Line
+from app.db import Changes, Database, Line, why
 from app.jobs import signals
+from app.jobs.ahead import Ahead
 from app.jobs.alarm import Alarm
 from app.jobs.events import NO_JOB
 from app.jobs.executor import Pool, Work
@@ -33,10 +33,6 @@ from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
-MOST_AHEAD = 200
-#: Tasks for this long are claimed ahead, by the rate at which tasks end.
-AHEAD_SECONDS = 0.05
 #: While there is enough work at hand, jobs are looked at only so often.
 LOOK_SECONDS = 0.05
 #: While most threads are busy, ends of tasks are gathered so long before the next claim.
@@ -77,6 +73,7 @@ class Scheduler:
         self._worker = worker
         self._journal = journal
         self._pool = pool
+        self._ahead = Ahead(pool)
         self._shelf = shelf
         self._announce = announce
         self._planner = Planner(registry)
@@ -93,10 +90,7 @@ class Scheduler:
         self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
-        self._rate = 0.0
-        self._counted = (time.monotonic(), 0)
-        # What of cancelled and paused jobs had not begun, until it is handed back.
-        self._taken_back: list[Work | Step] = []
+        self._taken_back: list[Work | Step] = []  # until it is handed back
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
 
@@ -134,7 +128,7 @@ class Scheduler:
                 self.trouble = None
                 nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
-                self.trouble = f"The database cannot be written just now: {error.orig}."
+                self.trouble = f"The database cannot be written just now: {why(error)}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
@@ -155,7 +149,10 @@ class Scheduler:
         if not (self._owes_a_look or self._pool.load or self._changes.have_come()):
             return
         self._owes_a_look = True  # until it is done: what fails on the way is done again
-        room = self._room()
+        if self._ahead.is_stale():
+            self._taken_back += self._pool.take_back()
+            self._return_taken()
+        room = self._ahead.room()
         if not room and not self._look.is_due():
             return
         order = self._plan(room)
@@ -192,24 +189,14 @@ class Scheduler:
             self._heartbeat.again()  # a whole period later it may be too late
             raise
 
-    def _room(self) -> int:
-        """How many tasks to claim now: none while enough for the next moment is at hand."""
-        moment, ended = time.monotonic(), self._pool.ended
-        since, before = self._counted
-        if moment - since > AHEAD_SECONDS:
-            self._rate += ((ended - before) / (moment - since) - self._rate) / 2
-            self._counted = (moment, ended)
-        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
-        half = (target - self._pool.threads) // 2
-        self._pool.low = max(half, self._pool.threads - 1)
-        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
-
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
             self._alarm.set(connection)
             running = self._planner.running(connection)
             self._cancel([job.id for job in running if job.is_cancelling])
-            owed, self._housekeeper.owed = self._housekeeper.owed, []
+            owed = self._housekeeper.owed
+            if room:
+                self._housekeeper.owed = []
             return self._planner.plan(
                 connection, running, owed, room=room, is_idle=not self._pool.load
             )
@@ -218,11 +205,15 @@ class Scheduler:
         """Tell what runs of these jobs to stop; what waits here for a thread never begins."""
         if job_ids:
             self._taken_back += self._pool.cancel(job_ids)
+        self._return_taken(job_ids)
+
+    def _return_taken(self, cancelled: Collection[int] = ()) -> None:
+        """Return what was taken back from the pool; if its job is cancelled, it ends so."""
         if self._taken_back:
             hand_back(self._database, self._worker, self._taken_back)
             taken_back, self._taken_back = self._taken_back, []
             touched = {work.job_id for work in taken_back}
-            for job_id in touched.intersection(job_ids):
+            for job_id in touched.intersection(cancelled):
                 go_on(self._database, LeftBehind("cancel", job_id))
             self._announce(touched)
 
@@ -241,8 +232,9 @@ class Scheduler:
         claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
         self._planner.runs_alone = self._planner.runs_alone and bool(claims)
         self._pool.submit(self._work(claim, worker_id) for claim in claims)
-        if order.finish:
-            self._wake.set()  # a slot may be free for the next job
+        if order.finish or len(claims) < len(order.tasks) + len(order.steps):
+            # A slot may be free for the next job; or another worker was faster, and there is more.
+            self._wake.set()
         self._announce({*order.finish, *started, *_jobs_of(claims)})
         signals.tell_of_ends(self._database, order.finish, at)
 
@@ -254,7 +246,7 @@ class Scheduler:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:
-                log.warning("Claimed tasks cannot be read yet: %s", error.orig)
+                log.warning("Claimed tasks cannot be read yet: %s", why(error))
                 if self._stop_asked.wait(self._poll):
                     return []
             else:

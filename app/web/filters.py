@@ -27,6 +27,7 @@ LABELS = {
     "FAILED": "Failed",
     "SKIPPED": "Skipped",
     "CRASHED": "Crashed",
+    "TIMED_OUT": "Timed out",
 }
 TONES = {
     "IN_PROGRESS": "running",
@@ -34,6 +35,7 @@ TONES = {
     "DONE_WITH_ERRORS": "failed",
     "FAILED": "failed",
     "CRASHED": "failed",
+    "TIMED_OUT": "failed",
     "CANCELLED": "cancelled",
 }
 STATUS_ICONS = {
@@ -42,6 +44,7 @@ STATUS_ICONS = {
     "DONE_WITH_ERRORS": "alert-triangle",
     "FAILED": "alert-circle",
     "CRASHED": "bolt",
+    "TIMED_OUT": "hourglass",
     "CANCELLED": "ban",
     "SKIPPED": "arrow-right",
 }
@@ -109,10 +112,10 @@ def due(moment: datetime | None, now: datetime | None = None) -> Markup | str:
     """`in 3 h` as a <time> whose title is exact; the page keeps it true while it stays open."""
     if moment is None:
         return NOTHING
-    return _time(moment, until(moment, now or datetime.now(UTC)), "data-due")
+    return _time(moment, ahead(moment, now or datetime.now(UTC)), "data-due")
 
 
-def until(moment: datetime, now: datetime) -> str:
+def ahead(moment: datetime, now: datetime) -> str:
     """The words of `due`. static/js/times.js says the same; keep the two alike."""
     seconds = math.ceil((moment - now).total_seconds())
     if seconds <= 0:
@@ -121,6 +124,13 @@ def until(moment: datetime, now: datetime) -> str:
         if seconds < limit:
             return f"in {int(seconds / unit + 0.5)} {name}"
     return f"in {int(seconds / 86_400 + 0.5)} days"
+
+
+def until(moment: datetime, now: datetime | None = None) -> Markup:
+    """`in 12 s` as a <time>, and `now` when that is over; the page counts down."""
+    left = moment - (now or datetime.now(UTC))
+    words = f"in {duration(math.ceil(left.total_seconds()))}" if left > timedelta() else "now"
+    return _time(moment, words, "data-until")
 
 
 def clock(moment: datetime | None) -> Markup | str:
@@ -347,6 +357,7 @@ FILTERS: dict[str, Any] = {
     "size": size,
     "status_icon": status_icon,
     "tone": tone,
+    "until": until,
 }
 GLOBALS: dict[str, Any] = {
     "counted": counted,

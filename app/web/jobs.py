@@ -97,10 +97,11 @@ def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     try:
         values = uploads.to_look_at(handler, values_of(handler.params, submitted))
         found = the_engine().preview(handler.name, values, started_by=here())
-    except InvalidParams:
-        return pages.Preview(
-            error="Fill in the form without mistakes to see how many tasks it makes."
-        )
+    except InvalidParams as error:
+        form = form_for(handler.params)
+        form.refuse(error.fields)
+        first, *others = form.complaints
+        return pages.Preview(error=f"{first} And {len(others)} more." if others else first)
     except JobsError as error:
         return pages.Preview(error=str(error))
     return pages.Preview(count=found.count, capped=found.capped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
@@ -13,12 +14,45 @@ depends_on = None
 def upgrade() -> None:
     """Make the views, functions and triggers there that SQLite has had since 0002."""
     if op.get_context().dialect.name == "postgresql":
+        _ids_of_64_bits()
         for statement in POSTGRESQL:
             op.get_bind().exec_driver_sql(statement)
 
 
+def _ids_of_64_bits() -> None:
+    """SQLite's are."""
+    connection = op.get_bind()
+    # PostgreSQL would write the conditions of these two in other words than before.
+    op.drop_index("ix_job_active", "job")
+    op.drop_index("ix_job_cancelling", "job")
+    for table in sa.inspect(connection).get_table_names():
+        for column in sa.inspect(connection).get_columns(table):
+            if column["name"] in IDS:
+                op.alter_column(table, column["name"], type_=sa.BigInteger())
+            if "nextval" in str(column["default"]):
+                connection.exec_driver_sql(f"ALTER SEQUENCE {table}_id_seq AS bigint")
+    active = "status IN ('QUEUED', 'IN_PROGRESS')"
+    _index_where("ix_job_active", "job", ["started_by", "id"], active)
+    cancelling = f"cancel_requested_at IS NOT NULL AND {active}"
+    _index_where("ix_job_cancelling", "job", ["id"], cancelling)
+
+
+IDS = {
+    *("id", "job_id", "task_id", "user_id", "worker_id", "finisher", "rescheduled_from_job"),
+    *("started_by", "cancel_requested_by", "uploaded_by", "idx"),
+    "paused_by",
+}
+
+
+def _index_where(name: str, table: str, columns: list[str], condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
+
+
 POSTGRESQL = (
-    """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    """CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
     scheduled = job.scheduled + coalesce(moved.scheduled, 0),
     in_progress = job.in_progress + coalesce(moved.in_progress, 0),
@@ -81,9 +115,11 @@ FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
 AFTER UPDATE OF set_concurrency_limit, set_parallel_limit ON handler
 FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
   NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
-    """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE stored int;
 BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
@@ -94,7 +130,7 @@ BEGIN
   UPDATE job SET state = newer.value ->> 2,
                  state_version = state_version + 1, version = version + 1
   FROM json_array_elements(NEW.job_states) AS newer
-  WHERE job.id = (newer.value ->> 0)::int AND job.state_version = (newer.value ->> 1)::int;
+  WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
   GET DIAGNOSTICS stored = ROW_COUNT;
   IF stored < json_array_length(NEW.job_states) THEN
     RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
@@ -108,48 +144,52 @@ BEGIN
                   finished_at = (said.value ->> 7)::timestamptz,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS said, job
-  WHERE task.id = (said.value ->> 0)::int AND task.attempt = (said.value ->> 1)::int
-    AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
+  WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
+    AND job.id = task.job_id;
 
   INSERT INTO attempt
     (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
   SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
          (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
   FROM json_array_elements(NEW.attempts) AS bad
-  JOIN task ON task.id = (bad.value ->> 0)::int
-    AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
+  JOIN task ON task.id = (bad.value ->> 0)::bigint
+    AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
 
   UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                   run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                   version = job.version + 1
   FROM json_array_elements(NEW.retries) AS again, job
-  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
-    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+  WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
     AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
 
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
-  SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
+  SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
-  FROM json_array_elements(NEW.logs) AS line
-  JOIN task ON task.id = (line.value ->> 1)::int;
+  FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+  JOIN task ON task.id = (line.value ->> 1)::bigint
+  ORDER BY line.place;
 
   UPDATE job SET version = version + 1
-  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
 
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
+    AND status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group
 FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
     """CREATE VIEW claim AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
-    """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
@@ -158,16 +198,16 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
   UPDATE job SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN failed > 0 OR cancelled > 0 THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END,
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
-    AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
+    AND status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
-         OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+         OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
              AND cancel_requested_at IS NULL))
     AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
@@ -175,10 +215,10 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
-    AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
+    AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND coalesce(handler.running + (wanted.value ->> 1)::int <= nullif(coalesce(
+    AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= nullif(coalesce(
           handler.set_concurrency_limit, handler.concurrency_limit), 0), true)
     AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
@@ -188,11 +228,11 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job, handler
-  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
     AND handler.name = job.handler
-    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
-    AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= nullif(coalesce(
+    AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+    AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= nullif(coalesce(
           job.parallel_limit, handler.set_parallel_limit, handler.parallel_limit), 0), true)
     AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')

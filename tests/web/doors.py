@@ -74,6 +74,9 @@ _ENDED = "DONE_WITH_ERRORS"
 _ACCOUNT = {"row_id": ACCOUNT}
 _DEMOTED = {"email": "somebody@example.com", "role": "viewer"}
 
+_HANDLER = {"name": "swift"}
+_WHY = {"reason": "because"}
+
 DOORS: Final = [
     # Signing in and out, and what watches the process
     Door("GET", "/login", "public", (200, 302)),
@@ -121,9 +124,22 @@ DOORS: Final = [
     Door("POST", "/jobs/<int:job_id>/priority", "manage", 303, Sent(form={"priority": "7"})),
     Door("GET", "/jobs/<int:job_id>/edit", "edit"),
     Door("POST", "/jobs/<int:job_id>", "edit", 303, Sent(form={"name": "Renamed"})),
+    Door("GET", "/jobs/<int:job_id>/limit", "control"),
+    Door("POST", "/jobs/<int:job_id>/limit", "control", 303, Sent(form={"parallel_limit": "3"})),
     Door("GET", "/jobs/<int:job_id>/deletion", "delete", job=_ENDED),
     Door("POST", "/jobs/<int:job_id>/deletion", "delete", 303, job=_ENDED),
+    # Handlers
+    Door("GET", "/handlers", "view"),
+    Door("GET", "/handlers/<name>/pause", "control", parts=_HANDLER),
+    Door("POST", "/handlers/<name>/pause", "control", 303, Sent(form=_WHY), parts=_HANDLER),
+    Door("POST", "/handlers/<name>/resume", "control", 303, parts=_HANDLER),
+    Door("GET", "/handlers/<name>/limits", "control", parts=_HANDLER),
+    Door("POST", "/handlers/<name>/limits", "control", 303, parts=_HANDLER),
     # The API
+    Door("GET", "/api/v1/handlers", "view"),
+    Door("POST", "/api/v1/handlers/<name>/pause", "control", 200, Sent(json=_WHY), parts=_HANDLER),
+    Door("POST", "/api/v1/handlers/<name>/resume", "control", parts=_HANDLER),
+    Door("PATCH", "/api/v1/handlers/<name>", "control", 200, Sent(json={}), parts=_HANDLER),
     Door("GET", "/api/v1/jobs", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.db import POSTGRESQL_TURN, made_with_tables, stamp
+from app.db import BY_KEYS, POSTGRESQL_TURN, made_with_tables, stamp
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
 from app.sql import reworded, rows, statement
@@ -120,9 +120,10 @@ made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
 POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
-    f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$ BEGIN
   PERFORM {POSTGRESQL_TURN};
   IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
@@ -130,35 +131,35 @@ POSTGRESQL_CLAIM = (
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.finish)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
     AND {reworded(IS_COMPLETE)};
 
   UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                  version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.steps)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
     AND finisher IS NULL
     AND (finish_step = 'after'
-         OR (status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+         OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
              AND cancel_requested_at IS NULL))
     AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
   FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::int AND handler.name = job.handler
-    AND job.status = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
+    AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
     AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND coalesce(handler.running + (wanted.value ->> 1)::int <= {CONCURRENCY_LIMIT}, true)
+    AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= {CONCURRENCY_LIMIT}, true)
     AND {not_paused("job.handler", "NEW.at")};
 
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS wanted, job, handler
-  WHERE task.id = (wanted.value ->> 0)::int AND job.id = task.job_id
+  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
     AND handler.name = job.handler
-    AND task.status = 'SCHEDULED' AND task.run_after IS NULL
-    AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND coalesce(job.in_progress + (wanted.value ->> 1)::int <= {PARALLEL_LIMIT}, true)
+    AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+    AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+    AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= {PARALLEL_LIMIT}, true)
     AND {not_paused("job.handler", "NEW.at")};
   RETURN NEW;
 END $$""",

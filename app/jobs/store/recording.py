@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp
+from app.db import BY_KEYS, POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp, why
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
@@ -201,9 +201,10 @@ made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
-  NULL::int AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
+  NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
   NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
-    f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$
 DECLARE stored int;
 BEGIN
   PERFORM {POSTGRESQL_TURN};
@@ -214,7 +215,7 @@ BEGIN
   UPDATE job SET state = newer.value ->> 2,
                  state_version = state_version + 1, version = version + 1
   FROM json_array_elements(NEW.job_states) AS newer
-  WHERE job.id = (newer.value ->> 0)::int AND job.state_version = (newer.value ->> 1)::int;
+  WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
   GET DIAGNOSTICS stored = ROW_COUNT;
   IF stored < json_array_length(NEW.job_states) THEN
     RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
@@ -228,37 +229,39 @@ BEGIN
                   finished_at = (said.value ->> 7)::timestamptz,
                   version = job.version + 1
   FROM json_array_elements(NEW.tasks) AS said, job
-  WHERE task.id = (said.value ->> 0)::int AND task.attempt = (said.value ->> 1)::int
-    AND task.worker_id = NEW.worker_id AND task.status = 'IN_PROGRESS' AND job.id = task.job_id;
+  WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
+    AND job.id = task.job_id;
 
   INSERT INTO attempt
     (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
   SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
          (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
   FROM json_array_elements(NEW.attempts) AS bad
-  JOIN task ON task.id = (bad.value ->> 0)::int
-    AND task.attempt = (bad.value ->> 1)::int AND task.worker_id = NEW.worker_id;
+  JOIN task ON task.id = (bad.value ->> 0)::bigint
+    AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
 
   UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                   run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                   version = job.version + 1
   FROM json_array_elements(NEW.retries) AS again, job
-  WHERE task.id = (again.value ->> 0)::int AND task.attempt = (again.value ->> 1)::int
-    AND task.worker_id = NEW.worker_id AND task.status = 'FAILED'
+  WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
     AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
 
   INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
-  SELECT task.job_id, task.id, (line.value ->> 2)::int, (line.value ->> 3)::timestamptz,
+  SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
          line.value ->> 4, line.value ->> 5
-  FROM json_array_elements(NEW.logs) AS line
-  JOIN task ON task.id = (line.value ->> 1)::int;
+  FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+  JOIN task ON task.id = (line.value ->> 1)::bigint
+  ORDER BY line.place;
 
   UPDATE job SET version = version + 1
-  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::int FROM json_array_elements(NEW.logs)));
+  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
 
   UPDATE job SET status = {OUTCOME},
                  finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::int FROM json_array_elements_text(NEW.ending)))
+  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
     AND {reworded(IS_COMPLETE)};
   RETURN NEW;
 END $$""",
@@ -320,7 +323,7 @@ def refusal(
     except OperationalError:
         raise
     except DBAPIError as error:
-        return str(error.orig)
+        return why(error)
     return None
 
 

@@ -1,4 +1,4 @@
-"""How the API tells of jobs and tasks; the command line tells the same."""
+"""How the API tells of jobs, tasks and handlers; the command line tells the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.db import iso
-from app.jobs import JobDetail, JobRow, TaskRow
+from app.jobs import HandlerRow, JobDetail, JobRow, Pause, TaskRow
 
 #: What of a job is told only where it is told alone.
 OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job")
@@ -47,8 +47,37 @@ def task_row(row: TaskRow) -> dict[str, Any]:
         "result": row.result,
         "error": row.error,
         "attempts": row.attempt,
+        "run_after": _time(row.run_after),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
+    }
+
+
+def handler_row(row: HandlerRow) -> dict[str, Any]:
+    """A handler as the API tells it; a limit that is null is none."""
+    limits = {"parallel_limit": row.parallel_limit, "concurrency_limit": row.concurrency_limit}
+    return {
+        "name": row.name,
+        **{name: limit.now for name, limit in limits.items()},
+        "declared": {name: limit.declared for name, limit in limits.items()},
+        "limits_set_at": _time(row.limits_set_at),
+        "limits_set_by": _person(row.limits_set_by),
+        "running": row.running,
+        "queued": row.queued,
+        "workers": row.workers,
+        "pause": pause_row(row.pause),
+    }
+
+
+def pause_row(pause: Pause | None) -> dict[str, Any] | None:
+    """A pause as the API tells it, null when there is none."""
+    if pause is None:
+        return None
+    return {
+        "reason": pause.reason,
+        "paused_at": _time(pause.paused_at),
+        "paused_by": _person(pause.paused_by),
+        "until": _time(pause.until),
     }
 
 

@@ -11,7 +11,6 @@ from pydantic import Field, StrictStr
 from app.admin.asked import text_of
 from app.extensions import the_engine
 from app.jobs import JobFilter, JobStatus
-from app.jobs.errors import InvalidParams
 from app.jobs.options import StartOptions
 from app.web.access import may
 from app.web.api.answers import job_detail, job_row
@@ -58,9 +57,13 @@ class NewJob(Body):
 
 
 class Change(Body):
-    """What may be changed in a job: by superadmins its name, by those who manage it the rest."""
+    """What may be changed in a job: its limit is a number, null for none, or "declared".
+
+    The priority by those who manage it while it waits, the rest by superadmins.
+    """
 
     name: StrictStr | None = None
+    parallel_limit: int | StrictStr | None = None
     priority: Any = None
 
 
@@ -108,13 +111,14 @@ def show(job_id: int) -> ResponseReturnValue:
 @bp.patch("/v1/jobs/<int:job_id>")
 @may("manage")
 def change(job_id: int) -> ResponseReturnValue:
-    """Give a job another name (A17), or one that waits another priority (B1)."""
+    """Give a job another name (A17), limit (B11), or while it waits another priority (B1)."""
     job_for(the_engine(), here(), job_id, "manage")
     asked = body(Change)
-    if not asked.model_fields_set:
-        raise InvalidParams({"name": ["Give a name, or a priority."]})
-    if "name" in asked.model_fields_set:
+    if asked.model_fields_set != {"priority"}:
         job_for(the_engine(), here(), job_id, "edit")
+    if "parallel_limit" in asked.model_fields_set:
+        the_engine().set_parallel_limit(job_id, asked.parallel_limit)
+    if "name" in asked.model_fields_set or not asked.model_fields_set:
         the_engine().rename_job(job_id, asked.name or "")
     if "priority" in asked.model_fields_set:
         the_engine().set_priority(job_id, asked.priority)

@@ -23,7 +23,8 @@ ALONE = IN_A_LIST | {
 }  # fmt: skip
 COUNTS = {"total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped"}
 OF_A_TASK = {
-    "index", "status", "state", "result", "error", "attempts", "started_at", "finished_at",
+    "index", "status", "state", "result", "error", "attempts", "run_after", "started_at",
+    "finished_at",
 }  # fmt: skip
 
 

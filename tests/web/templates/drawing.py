@@ -29,6 +29,7 @@ def job(**given: Any) -> SimpleNamespace:
     return SimpleNamespace(
         **{
             **zero,
+            "waiting": 0,
             "id": 7,
             "name": "Nightly backup",
             "handler": "backup",
@@ -47,7 +48,6 @@ def job(**given: Any) -> SimpleNamespace:
             "parallel_limit": 3,
             "retries": None,
             "timeout": None,
-            "waiting": 0,
             "created_at": NOW - timedelta(minutes=3),
             "started_at": NOW - timedelta(minutes=2),
             "finished_at": None,
@@ -72,6 +72,8 @@ def task(**given: Any) -> SimpleNamespace:
         "error": None,
         "attempt": 1,
         "crashes": 0,
+        "run_after": None,
+        "retries": 0,
         "is_final": True,
         "started_at": NOW - timedelta(seconds=2),
         "finished_at": NOW,
