@@ -211,6 +211,8 @@ def test_limits_that_change_while_two_processes_claim_are_never_exceeded(engines
     job_id = engine.start_new_job("x", None, blank(400), "work")
     for limit in (1, 3, 2, 6, 1, 5):
         clerk.set_limits("work", {"parallel_limit": limit})
+        # What was claimed before may not have begun yet; nothing is claimed beyond the limit now.
+        eventually(lambda limit=limit: engine.job(job_id).in_progress <= limit)  # type: ignore[misc]
         eventually(partial(crowd.watch, limit))
         before = crowd.ran
         eventually(lambda before=before: crowd.ran > before + 20)  # type: ignore[misc]
