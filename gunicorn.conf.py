@@ -44,15 +44,25 @@ class Worthwhile(logging.Filter):
         return not str(record.args["U"]).startswith(QUIET)  # type: ignore[call-overload, index]
 
 
+class OneLine(logging.Formatter):
+    """Writes each record as one line: an address may have a line break in it, to forge another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with what cannot be printed as Python would write it."""
+        said = super().format(record)
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in said)
+
+
 accesslog = "-"
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 access_log_format = '%(h)s %(u)s "%(m)s %(U)s" %(s)s %(M)sms'
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"worthwhile": {"()": Worthwhile}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": {"format": LINE}, "one_line": {"()": OneLine, "format": LINE}},
     "handlers": {
-        "out": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stdout},
+        "out": {"class": "logging.StreamHandler", "formatter": "one_line", "stream": sys.stdout},
         "err": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
     },
     "root": {"level": "INFO", "handlers": ["err"]},

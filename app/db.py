@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
     Connection,
     DateTime,
     Dialect,
     Engine,
+    Integer,
     MetaData,
     String,
     create_engine,
@@ -24,20 +26,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
-#: How long it waits for that or any lock, and how long it may rest in a transaction: a process that
-#: is frozen in one must not keep the others from theirs.
-POSTGRESQL_OPTIONS: Final = (
-    "-c timezone=UTC -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
-)
-#: How often it is looked at whether somebody was not told.
+#: Settings of a function there that finds each of its rows by a key, whatever the tables held when
+#: its connection was young.
+BY_KEYS: Final = """SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"""
+#: How long a statement waits for a lock. Who gives up then says so and tries again.
+LOCK_SECONDS = 5
+#: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
+#: process that is frozen in one must not keep the others from theirs.
+REST_SECONDS = 10
+#: How often it is looked there whether somebody was not told.
 POSTGRESQL_LOOK_SECONDS: Final = 2.0
-# How long a statement waits for SQLite's write lock. Who gives up then says so and tries again.
-SQLITE_BUSY_SECONDS = 5
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.
 SQLITE_TURN_SECONDS = 5
 #: What is left for the lock itself to a writer that has waited so long for its turn.
@@ -66,6 +70,10 @@ def made_with_tables(dialect: str, *statements: str) -> None:
     for statement in statements:
         made: DDL = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
         event.listen(Base.metadata, "after_create", made.execute_if(dialect=dialect))
+
+
+#: What tells rows apart has 64 bits, as any whole number has on SQLite.
+Id = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
 
 
 class Moment(TypeDecorator[datetime]):
@@ -129,6 +137,11 @@ def stamp() -> str:
     if known[0] != minute:
         known = _minute = (minute, iso(datetime.fromtimestamp(minute * 60, UTC))[:17])
     return f"{known[1]}{second:02}.{micros:06}Z"
+
+
+def why(error: DBAPIError) -> str:
+    """What the database says of a failure, without the lines that say where in its code."""
+    return str(error.orig).partition("\n")[0]
 
 
 class Database:
@@ -302,11 +315,11 @@ def _patience_left(connection: Connection, waited: float) -> Iterator[None]:
     if waited < LEAST_BUSY_SECONDS:
         yield
         return
-    _wait_at_most(connection, max(SQLITE_BUSY_SECONDS - waited, LEAST_BUSY_SECONDS))
+    _wait_at_most(connection, max(LOCK_SECONDS - waited, LEAST_BUSY_SECONDS))
     try:
         yield
     finally:
-        _wait_at_most(connection, SQLITE_BUSY_SECONDS)
+        _wait_at_most(connection, LOCK_SECONDS)
 
 
 def _wait_at_most(connection: Connection, seconds: float) -> None:
@@ -323,7 +336,7 @@ def _sqlite_engine(url: str) -> Engine:
         # Every thread of the web server and of the pool may need one for a moment.
         pool_size=20,
         max_overflow=200,
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -335,8 +348,22 @@ def _postgresql_engine(url: str) -> Engine:
         url,
         pool_size=10,
         max_overflow=80,
-        connect_args={"options": POSTGRESQL_OPTIONS, "connect_timeout": 5},
+        connect_args={
+            "options": _postgresql_options(),
+            "connect_timeout": 5,
+            # A plan is made for what the tables hold now, not for when the connection was young.
+            "prepare_threshold": None,
+        },
     )
+
+
+def _postgresql_options() -> str:
+    settings = {
+        "timezone": "UTC",
+        "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
@@ -347,7 +374,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
+        f"busy_timeout={LOCK_SECONDS * 1000}",
         "recursive_triggers=OFF",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -24,6 +24,10 @@ _REWORDED: Final = tuple(
             r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
         ),
         (
+            r"(\S+) NOT IN \(SELECT value FROM json_each\((:called)\)\)",
+            r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
+        ),
+        (
             r"(\S+) IN \(SELECT value FROM json_each\((:handlers)\)\)",
             r"\1 = ANY (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
         ),
@@ -34,9 +38,12 @@ _REWORDED: Final = tuple(
         ),
         # Whether two may both be NULL and count as the same.
         (r" IS (:\w+)", r" IS NOT DISTINCT FROM \1"),
-        # What keeps SQLite away from an index, or leads it to one: PostgreSQL finds its way.
-        (r"(?<=[\s(])\+(?=[a-z])", ""),
+        # What keeps both away from the indexes of a status, where a row is known by its id.
+        (r"(?<![^\s(])\+((?:[a-z_]+\.)?status)\b", r"\1 || ''"),
+        # What keeps SQLite away from others, or leads it to one: PostgreSQL finds its way.
+        (r"(?<![^\s(])\+(?=[a-z])", ""),
         (r" INDEXED BY \w+", ""),
+        (r"\bCROSS JOIN (\w+) ON\b", r"JOIN \1 ON"),
         (rf"(?<!:):({'|'.join(TIMES)})\b", r"CAST(:\1 AS timestamptz)"),
     )
 )

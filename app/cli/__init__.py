@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "db": "app.cli.schema",
     "users": "app.cli.users",
     "jobs": "app.cli.jobs",
+    "handlers": "app.cli.handlers",
 }
 
 

@@ -26,7 +26,7 @@ from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import adding, ending, reading, recording, removing, reopening, waiting
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, storable_text
+from app.jobs.values import decode, name_of
 from app.jobs.views import JobDetail
 
 LONGEST_NAME = 500
@@ -118,7 +118,7 @@ class Changing:
 
     def rename_job(self, job_id: int, name: str) -> JobDetail:
         """Give a job another name; raise JobNotFound, or InvalidParams for one that will not do."""
-        name = storable_text(name).strip()
+        name = name_of(name)
         if not name:
             raise InvalidParams({"name": ["Write a name."]})
         if len(name) > LONGEST_NAME:

@@ -27,7 +27,7 @@ from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
 from app.jobs.uploads import uploads_in
-from app.jobs.values import encode_object, mask_text, secrets_in, storable_text
+from app.jobs.values import encode_object, mask_text, name_of, secrets_in, storable_text
 from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Engine(Changing, Steering):
         handler = self.registry[job_handler_name]
         declared = {"priority": handler.priority}
         new = NewJob(
-            name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
+            name=(name_of(name) or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),

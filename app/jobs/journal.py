@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.db import Database, Line
+from app.db import Database, Line, why
 from app.jobs import signals
 from app.jobs.errors import (
     EngineStopped,
@@ -116,13 +116,22 @@ class Journal:
             self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
-        """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
+        """Return a job's newest state, also one that is not durable yet; raise JobNotFound.
+
+        While the database cannot be read it waits, as what is handed over does; EngineStopped when
+        that is over.
+        """
         with self._changed:
             newest = self._gathering.newest(job_id)
-        if newest:
-            return newest
-        with self._database.reading() as connection:
-            return recording.job_state(connection, job_id)
+        while newest is None:
+            try:
+                with self._database.reading() as connection:
+                    return recording.job_state(connection, job_id)
+            except OperationalError as error:
+                log.warning("The state of job %s cannot be read yet: %s", job_id, error.orig)
+            if self._given_up.wait(RETRY_SECONDS[-2]):
+                raise EngineStopped
+        return newest
 
     def offer_job_state(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
@@ -308,7 +317,7 @@ class Journal:
             except (Fenced, EngineStopped):
                 raise
             except OperationalError as error:
-                self._tell_trouble(error.orig)
+                self._tell_trouble(why(error))
             except Exception as error:
                 # Whatever it is, without this thread no task would end any more.
                 log.exception("The journal failed; it tries again.")
@@ -329,7 +338,11 @@ class Journal:
             try:
                 with self._line.writing_once() as connection:
                     group.written_at = recording.write_group(
-                        connection, group.worker_id, group.writes.values(), group.job_states
+                        connection,
+                        group.worker_id,
+                        group.writes.values(),
+                        group.job_states,
+                        group.number,
                     )
                 return
             except StateMoved:
@@ -376,8 +389,8 @@ class Journal:
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
         reasons = refused(self._database, group)
-        for task_id, reason in reasons.items():
-            log.error("What task %s has to say cannot be stored: %s", task_id, reason)
+        for task_id, refusal in reasons.items():
+            log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Moment, made_with_tables
+from app.db import BY_KEYS, Base, Id, Moment, made_with_tables
 from app.jobs.states import JobStatus, TaskStatus
 from app.users.permissions import Role
 
@@ -35,7 +35,7 @@ class Handler(Base):
     set_concurrency_limit: Mapped[int | None]
     set_parallel_limit: Mapped[int | None]
     limits_set_at: Mapped[datetime | None] = mapped_column(Moment)
-    limits_set_by: Mapped[int | None]  # a user; their ids are never used again
+    limits_set_by: Mapped[Id | None]  # a user; their ids are never used again
 
 
 class Pause(Base):
@@ -45,7 +45,7 @@ class Pause(Base):
 
     handler: Mapped[str] = mapped_column(String(100), primary_key=True)
     paused_at: Mapped[datetime] = mapped_column(Moment)
-    paused_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    paused_by: Mapped[Id | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(String(500))
     until: Mapped[datetime | None] = mapped_column(Moment)  # None: until somebody resumes it
 
@@ -56,7 +56,7 @@ class Worker(Base):
     __tablename__ = "worker"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
     mark: Mapped[str] = mapped_column(String(64))  # its file in DATA_DIR/workers
@@ -64,6 +64,9 @@ class Worker(Base):
     alive: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    # The numbers of its last claim and of the last group that it wrote, see store/numbering.py.
+    last_claim: Mapped[Id] = mapped_column(server_default=text("0"))
+    last_group: Mapped[Id] = mapped_column(server_default=text("0"))
     threads: Mapped[int] = mapped_column(server_default=text("0"))
     renewed_at: Mapped[datetime | None] = mapped_column(Moment)  # its last heartbeat, if it had one
 
@@ -83,7 +86,7 @@ class Job(Base):
 
     __tablename__ = "job"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(500))
     handler: Mapped[str] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(20))
@@ -110,9 +113,9 @@ class Job(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
-    started_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    started_by: Mapped[Id | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     cancel_requested_at: Mapped[datetime | None] = mapped_column(Moment)
-    cancel_requested_by: Mapped[int | None] = mapped_column(
+    cancel_requested_by: Mapped[Id | None] = mapped_column(
         ForeignKey("user.id", ondelete="SET NULL")
     )
     # Heavy columns last: a list that does not ask for them does not read them either.
@@ -127,7 +130,7 @@ class Job(Base):
     retrying: Mapped[str | None] = mapped_column(Text)
     # The finish step: what of it is to be done, which worker does it, and how often it was begun.
     finish_step: Mapped[str | None] = mapped_column(String(10))
-    finisher: Mapped[int | None]
+    finisher: Mapped[Id | None]
     finish_rounds: Mapped[int] = mapped_column(server_default=text("0"))
     finish_crashes: Mapped[int] = mapped_column(server_default=text("0"))
     waiting: Mapped[int] = mapped_column(server_default=text("0"))  # of scheduled: for a next try
@@ -138,7 +141,7 @@ class Job(Base):
     # Set until it is due: what waits so is not in the queue, however many there are of it.
     waiting_until: Mapped[datetime | None] = mapped_column(Moment)
     # The job that this one repeats. No reference: ids are never used again, and it may be deleted.
-    rescheduled_from_job: Mapped[int | None]
+    rescheduled_from_job: Mapped[Id | None]
     reschedules: Mapped[int] = mapped_column(server_default=text("0"))  # by itself, in its chain
 
     __table_args__ = (
@@ -182,11 +185,11 @@ class Task(Base):
 
     __tablename__ = "task"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
-    idx: Mapped[int]
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    job_id: Mapped[Id] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    idx: Mapped[Id]
     status: Mapped[str] = mapped_column(String(20))
-    worker_id: Mapped[int | None]  # the fence: who claimed it
+    worker_id: Mapped[Id | None]  # the fence: who claimed it
     attempt: Mapped[int] = mapped_column(server_default=text("0"))  # tries begun so far
     crashes: Mapped[int] = mapped_column(server_default=text("0"))  # workers that died running it
     version: Mapped[int] = mapped_column(server_default=text("0"))  # the job's, at its last change
@@ -221,11 +224,11 @@ class Attempt(Base):
 
     __tablename__ = "attempt"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    task_id: Mapped[Id] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
     number: Mapped[int]
     status: Mapped[str] = mapped_column(String(20))
-    worker_id: Mapped[int | None]
+    worker_id: Mapped[Id | None]
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     error: Mapped[str | None] = mapped_column(Text)
@@ -239,9 +242,9 @@ class LogLine(Base):
 
     __tablename__ = "log_line"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
-    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    job_id: Mapped[Id] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    task_id: Mapped[Id] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
     attempt: Mapped[int]
     at: Mapped[datetime] = mapped_column(Moment)
     level: Mapped[str] = mapped_column(String(10))
@@ -262,14 +265,14 @@ class File(Base):
 
     __tablename__ = "file"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(String(64), unique=True)  # its name in DATA_DIR/files
     name: Mapped[str] = mapped_column(String(255))  # as people read it
     size: Mapped[int] = mapped_column(BigInteger)
     role: Mapped[str] = mapped_column(String(20))  # the least that may download it
     uploaded: Mapped[bool]
-    uploaded_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    uploaded_by: Mapped[Id | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    job_id: Mapped[Id | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime | None] = mapped_column(Moment)  # of one that is not used yet
 
@@ -343,7 +346,8 @@ _ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskSt
 # A whole statement's changes are counted at once there: a trigger for each row takes longer than
 # the change itself. What makes work for some worker wakes those that listen.
 POSTGRESQL_COUNTING = (
-    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
+{BY_KEYS} AS $$ BEGIN
   UPDATE job SET version = job.version + 1,
     {_ALL_BY_DIFFERENCES},
     waiting = job.waiting + coalesce(moved.waiting, 0)

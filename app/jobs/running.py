@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
-from app.db import Database
+from app.db import Database, why
 from app.jobs.adding import add_tasks, new_tasks
 from app.jobs.deadlines import Deadlines
 from app.jobs.events import Bus
@@ -152,7 +152,7 @@ class Running:
                 hand_back(self._database, self._worker, waiting)
                 self._bus.announce({work.job_id for work in waiting})
             except DBAPIError as error:
-                log.warning("What is not begun is handed back at the end: %s", error.orig)
+                log.warning("What is not begun is handed back at the end: %s", why(error))
 
     def stop(self, grace: float) -> None:
         """Let tasks end for `grace` seconds, hand the rest back, and write all down (B10)."""
@@ -168,4 +168,4 @@ class Running:
         try:
             self._worker.retire()
         except DBAPIError as error:
-            log.warning("Left without a word, for the database cannot be written: %s", error.orig)
+            log.warning("Left without a word, for the database cannot be written: %s", why(error))

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import Changes, Database, Line
+from app.db import Changes, Database, Line, why
 from app.jobs import signals
 from app.jobs.ahead import Ahead
 from app.jobs.alarm import Alarm
@@ -128,7 +128,7 @@ class Scheduler:
                 self.trouble = None
                 nap = self._alarm.seconds_left(self._poll)
             except OperationalError as error:
-                self.trouble = f"The database cannot be written just now: {error.orig}."
+                self.trouble = f"The database cannot be written just now: {why(error)}."
                 log.warning("%s The scheduler tries again.", self.trouble)
             except Exception:
                 # Whatever it is, without this thread nothing would run any more.
@@ -246,7 +246,7 @@ class Scheduler:
                     claims = self._claimed(connection, worker_id, order)
                     self._learn(connection, _jobs_of(claims))
             except DBAPIError as error:
-                log.warning("Claimed tasks cannot be read yet: %s", error.orig)
+                log.warning("Claimed tasks cannot be read yet: %s", why(error))
                 if self._stop_asked.wait(self._poll):
                     return []
             else:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Moment
+from app.db import Base, Id, Moment
 from app.users.permissions import Role
 
 
@@ -16,7 +16,7 @@ class User(Base):
 
     __tablename__ = "user"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     # Always in small letters, so that one person cannot have two accounts; the check says so too.
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
@@ -44,7 +44,7 @@ class SignIn(Base):
     __tablename__ = "sign_in"
 
     key: Mapped[str] = mapped_column(String(43), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
 
@@ -57,9 +57,9 @@ class OneTimeLink(Base):
 
     __tablename__ = "one_time_link"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    user_id: Mapped[int | None] = mapped_column(
+    user_id: Mapped[Id | None] = mapped_column(
         ForeignKey("user.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(Moment)

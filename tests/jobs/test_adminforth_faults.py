@@ -185,6 +185,7 @@ def test_10_the_error_of_a_task_stays_out_of_the_state_of_its_job(engines: Engin
     assert engine.task(job_id, 0).error == "ZeroDivisionError: division by zero"
 
 
+@pytest.mark.about_sqlite("the backup of PostgreSQL is its own affair")
 def test_11_a_backup_of_the_database_has_the_tasks_too(engines: Engines, tmp_path: Path) -> None:
     engine = engines(WORK)
     done(engine, engine.start_new_job("x", None, blank(25), "work"))
@@ -242,7 +243,7 @@ def test_12_a_running_job_whose_row_is_deleted_by_hand_stops_nothing_else(
 def test_13_a_database_locked_by_another_program_stops_nothing(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
     engine = engines(WORK)
     job_id = engine.start_new_job("x", None, blank(2_000), "work")
     with locked(engine.database):

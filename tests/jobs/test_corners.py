@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
@@ -17,7 +18,7 @@ from app.jobs.store import candidates, creating, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.locking import locked
+from tests.jobs.locking import locked, refuse
 from tests.jobs.looking import blank, done, sql
 
 
@@ -98,9 +99,9 @@ def test_a_look_for_what_is_refused_writes_nothing_and_minds_nobody(database: Da
 def test_a_locked_database_is_not_taken_for_a_refusal(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
     other = Database(str(database.url))
-    with locked(database), pytest.raises(Exception, match="locked"):
+    with locked(database), pytest.raises(OperationalError):
         recording.refusal(other, 1, [claim()])
     other.dispose()
 
@@ -113,16 +114,12 @@ def test_only_those_who_changed_a_refused_state_fail(database: Database) -> None
         creating.create_job(database, creating.NewJob(name="x", handler="work"), [])
         for _ in range(2)
     )
-    sql(
-        database,
-        "CREATE TRIGGER refused BEFORE UPDATE ON job WHEN NEW.state = 'bad' "
-        "BEGIN SELECT RAISE(ABORT, 'no such thing'); END",
-    )
+    refuse(database, "NEW.state = 'bad'", "job")
     heads = {
         good: Head(JobState(good, 0, "good"), [Ticket(claim(1), None)]),
         bad: Head(JobState(bad, 0, "bad"), [Ticket(claim(2), None)]),
     }
-    assert refused(database, Group(worker_id, {}, heads)) == {2: "no such thing"}
+    assert refused(database, Group(worker_id, {}, heads)) == {2: "no such thing here"}
 
 
 def test_nobody_waits_for_the_end_of_nothing(engines: Engines) -> None:
@@ -182,7 +179,7 @@ def put_a_suspect_beside(engine: Engine) -> None:
 def test_what_cannot_be_handed_back_at_once_is_handed_back_at_the_end(
     engines: Engines, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
 ) -> None:
-    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
     begun: list[int] = []
 
     def body(task: Task) -> None:

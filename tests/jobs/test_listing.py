@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from app.db import iso
 from app.jobs import Engine, Handler, JobFilter
 from app.jobs.store import listing
 from app.users.people import create_user
 from tests.jobs.conftest import Engines
+from tests.jobs.looking import sql
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 Make = Callable[..., int]
@@ -31,10 +33,13 @@ def make(engine: Engine) -> Make:
         job_id = engine.start("work", tasks=[{}])
         for name, value in row.items():
             if isinstance(value, datetime):
-                value = value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-            with engine.database.writing() as connection:
-                statement = f"UPDATE job SET {name} = ? WHERE id = ?"
-                connection.exec_driver_sql(statement, (value, job_id))
+                value = iso(value)
+            sql(
+                engine.database,
+                f"UPDATE job SET {name} = :value WHERE id = :id",
+                value=value,
+                id=job_id,
+            )
         return job_id
 
     return made

@@ -8,6 +8,8 @@ from app.jobs import Handler, Task
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended, sql
 
+FOREIGN = '{"foreign": 1}'
+
 
 def _count(state: dict[str, Any]) -> None:
     state["count"] = state.get("count", 0) + 1
@@ -45,7 +47,7 @@ def test_a_change_that_raises_after_it_was_lost_leaves_no_mark(engines: Engines)
         tries.append(len(tries))
         if len(tries) > 1:
             raise LookupError
-        sql(engine.database, "UPDATE job SET state_version = 7, state = json_object('foreign', 1)")
+        sql(engine.database, "UPDATE job SET state_version = 7, state = :state", state=FOREIGN)
 
     def body(task: Task) -> object:
         try:

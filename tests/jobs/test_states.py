@@ -210,7 +210,7 @@ def test_a_job_moves_as_the_table_says_and_no_other_way(
     scene: Scene, before: JobStatus, task: TaskStatus, move: Move
 ) -> None:
     sql(scene.database, "UPDATE task SET status = :task", task=task)
-    sql(scene.database, "UPDATE job SET status = :before, started_at = 'then'", before=before)
+    sql(scene.database, "UPDATE job SET status = :before, started_at = '2001-01-01'", before=before)
     sql(scene.database, "UPDATE handler SET running = 0")
     move.do(scene)
     assert scene.job_status == (move.after if before in move.before else before)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.jobs import Engine, Handler, Task, TaskStatus
+from app.jobs import Handler, Task, TaskStatus
 from app.jobs.errors import EngineStopped, TaskLost
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
+from tests.jobs.locking import locked
 from tests.jobs.looking import blank, done, recounted, running, sql, statuses
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
@@ -135,27 +136,11 @@ def test_a_stop_that_two_ask_for_waits_for_the_last_claim(engines: Engines) -> N
     assert recounted(engine.database, job_id)["in_progress"] == 0
 
 
-class Lock:
-    """Another program that holds SQLite's write lock."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._connection = engine.database.engine.raw_connection()
-
-    def take(self) -> None:
-        """Lock the database."""
-        self._connection.cursor().execute("BEGIN IMMEDIATE")
-
-    def free(self) -> None:
-        """Let others write again."""
-        self._connection.cursor().execute("ROLLBACK")
-        self._connection.close()
-
-
 def test_a_stop_while_the_database_is_locked_ends_and_leaves_nothing_stuck(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.jobs.running.LAST_WRITES_SECONDS", 0.3)
-    monkeypatch.setattr("app.db.SQLITE_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.1)
 
     def body(task: Task) -> int:
         if task.job.get_state_field("slow"):
@@ -165,13 +150,10 @@ def test_a_stop_while_the_database_is_locked_ends_and_leaves_nothing_stuck(
     engine = engines(Handler(name="work", run=body, **FREE), heartbeat_seconds=0.5, lease_seconds=1)
     job_id = engine.start_new_job("x", None, blank(9), "work", {"slow": True})
     running(engine, job_id, 4)
-    other = engines(Handler(name="other", run=body), runs=False)
-    lock = Lock(other)
-    lock.take()
-    gate.set()
-    eventually(lambda: engine.trouble)
-    engine.stop()
-    lock.free()
+    with locked(engine.database):
+        gate.set()
+        eventually(lambda: engine.trouble)
+        engine.stop()
     after = engines(Handler(name="work", run=body, **FREE))
     job = done(after, job_id)
     assert job.counts == recounted(engine.database, job_id)

@@ -6,11 +6,12 @@ runs is asked to stop, and only when nothing of it runs any more the job is CANC
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam
+from sqlalchemy import Connection
 
 from app.db import iso, now
 from app.jobs.store.rescheduling import Reschedule, follow
@@ -177,9 +178,10 @@ LEFT_BEHIND = statement(f"""
     WHERE adding_until IS NOT NULL AND adding_until < :now
     UNION ALL SELECT 'finish', id, finish_crashes FROM job INDEXED BY ix_job_finishing
     WHERE finish_step = 'after' AND finisher IS NULL
-      AND handler IN :handlers AND {not_paused("job.handler", ":now")}
+      AND handler IN (SELECT value FROM json_each(:handlers))
+      AND {not_paused("job.handler", ":now")}
     LIMIT 100
-""").bindparams(bindparam("handlers", type_=String, expanding=True))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +198,5 @@ def left_behind(connection: Connection, handlers: Iterable[str]) -> list[LeftBeh
 
     Of finish steps, only those that a worker with these handlers can do just now.
     """
-    values = {"now": iso(now()), "handlers": list(handlers)}
+    values = {"now": iso(now()), "handlers": json.dumps(list(handlers))}
     return [LeftBehind(*row) for row in connection.execute(LEFT_BEHIND, values)]

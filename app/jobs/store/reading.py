@@ -191,7 +191,9 @@ def secrets_of(connection: Connection, job_id: int) -> tuple[str, ...]:
     return () if params is None else secrets_in(decode(params))
 
 
-SERVED = statement("SELECT handlers FROM worker WHERE alive AND expires_at >= :now")
+SERVED = statement("SELECT handlers FROM worker WHERE alive AND expires_at >= :now").on_postgresql(
+    "SELECT handlers FROM worker WHERE alive AND expires_at >= clock_timestamp()"
+)
 
 
 def served_handlers(connection: Connection) -> frozenset[str]:

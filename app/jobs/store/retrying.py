@@ -16,7 +16,8 @@ from app.sql import statement
 CHUNK = 5_000
 
 DUE = statement("""
-    SELECT id, job_id FROM task WHERE run_after <= :now ORDER BY run_after LIMIT :chunk
+    SELECT id, job_id FROM task INDEXED BY ix_task_run_after WHERE run_after <= :now
+    ORDER BY run_after LIMIT :chunk
 """)
 LET_GO = statement("""
     UPDATE task SET run_after = NULL,
@@ -36,5 +37,5 @@ def let_due_go(database: Database) -> set[int]:
 
 
 def _let_go(database: Database, task_ids: Sequence[int]) -> None:
-    with database.writing_once() as connection:
+    with database.writing_one() as connection:
         connection.execute(LET_GO, {"ids": json.dumps(task_ids), "now": iso(now())})
