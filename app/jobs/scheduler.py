@@ -126,7 +126,8 @@ class Scheduler:
             try:
                 self._turn()
                 self.trouble = None
-                nap = self._alarm.seconds_left(self._poll)
+                soon = LOOK_SECONDS if self._owes_a_look else self._poll
+                nap = self._alarm.seconds_left(soon)
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {why(error)}."
                 log.warning("%s The scheduler tries again.", self.trouble)
