@@ -118,10 +118,18 @@ class Journal:
         """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
         with self._changed:
             newest = self._gathering.newest(job_id)
-        if newest:
-            return newest
-        with self._database.reading() as connection:
-            return recording.job_state(connection, job_id)
+        return newest or self._stored_job_state(job_id)
+
+    def _stored_job_state(self, job_id: int) -> JobState:
+        """Read it, again and again while the database does not answer."""
+        while True:
+            try:
+                with self._database.reading() as connection:
+                    return recording.job_state(connection, job_id)
+            except OperationalError as error:
+                log.warning("The state of job %s cannot be read yet: %s", job_id, why(error))
+            if self._given_up.wait(RETRY_SECONDS[0]):
+                raise EngineStopped
 
     def offer_job_state(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
