@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 #: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
 MOST_AHEAD = 200
-#: Tasks for this long are claimed ahead, by the rate at which tasks end.
+#: Tasks for at least this long are claimed ahead, by the rate at which tasks end.
 AHEAD_SECONDS = 0.05
 #: While there is enough work at hand, jobs are looked at only so often.
 LOOK_SECONDS = 0.05
@@ -97,7 +97,7 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
         self._turns = 0
-        self._rate = 0.0
+        self._rate, self._ahead = 0.0, AHEAD_SECONDS
         self._counted = (time.monotonic(), 0)
         self._suspects, self._runs_alone = True, False
         # What was asked for when the connection broke.
@@ -220,7 +220,7 @@ class Scheduler:
         if moment - since > AHEAD_SECONDS:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
-        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
+        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * self._ahead))
         half = (target - self._pool.threads) // 2
         self._pool.low = max(half, self._pool.threads - 1)
         return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
@@ -308,11 +308,14 @@ class Scheduler:
         return jobs[offset:] + jobs[:offset]
 
     def _carry_out(self, order: Order) -> None:
+        begun = time.monotonic()
         try:
             at = self._claim(order)
         except OperationalError:
             self._unsure.append(order)
             raise
+        # Where a claim takes long, the threads need work for longer until the next one is there.
+        self._ahead = max(AHEAD_SECONDS, 2 * (time.monotonic() - begun))
         if at is None:
             return
         started = [id_ for id_, _ in order.start]

@@ -99,7 +99,7 @@ def worker(connection: Connection) -> int:
     return keeping.register(connection, about)
 
 
-def explained(connection: Connection, act: Callable[[], None]) -> list[Any]:
+def explained(connection: Connection, act: Callable[[], object]) -> list[Any]:
     """The plans of all that triggers ask while somebody acts."""
     said: list[str] = []
     driver: Any = connection.connection.driver_connection
