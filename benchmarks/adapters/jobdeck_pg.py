@@ -3,4 +3,4 @@
 import os
 
 os.environ["BENCH_JOBDECK_DATABASE"] = "postgresql"
-from adapters.jobdeck_sqlite import *  # noqa: E402, F403 - it reads what was just set
+from adapters.jobdeck_sqlite import *  # noqa: F403 - it reads what was just set

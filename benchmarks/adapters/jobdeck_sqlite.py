@@ -17,7 +17,8 @@ from bench import marks
 from app import schema
 from app.config import Settings
 from app.db import Database
-from app.jobs import Engine, JobEnded, Registry, Task, task_handler
+from app.jobs import Engine, Registry, Task, task_handler
+from app.jobs.errors import JobEnded, JobNotFound
 
 IS_ONE_JOB = os.environ.get("BENCH_JOBDECK_SHAPE", "one job") == "one job"
 IS_POSTGRESQL = os.environ.get("BENCH_JOBDECK_DATABASE") == "postgresql"
@@ -67,9 +68,7 @@ def enqueue(kind: str, i: int) -> None:
         return
     try:
         _Producer.engine.add_new_tasks_to_existing_job(_Producer.job_id, _tasks(kind, [i]))
-    except LookupError:
-        enqueue_bulk(kind, [i])
-    except JobEnded:
+    except (JobEnded, JobNotFound):
         enqueue_bulk(kind, [i])
 
 
