@@ -197,9 +197,7 @@ class Task(Base):
     error: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     result: Mapped[str | None] = mapped_column(Text)
-    run_after: Mapped[datetime | None] = mapped_column(
-        Moment
-    )  # set only while it waits for a retry
+    run_after: Mapped[datetime | None] = mapped_column(Moment)  # while it waits for a retry
     retries: Mapped[int] = mapped_column(server_default=text("0"))  # used up since it was opened
 
     __table_args__ = (
