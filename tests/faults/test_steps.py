@@ -14,11 +14,10 @@ from tests.faults.life import Fate, Life
 from tests.faults.steps import ASKED, RUNNING, TIDYING
 from tests.jobs.looking import blank
 
-pytestmark = pytest.mark.conformance
-
 TASKS = 12
 
 
+@pytest.mark.conformance
 @pytest.mark.parametrize("step", RUNNING)
 def test_a_worker_that_dies_there_leaves_all_to_the_next(
     folder: Path, looking: Engine, step: str
@@ -54,6 +53,7 @@ def end_well(folder: Path, looking: Engine) -> None:
     verdict.books_balance(looking, folder / "testimony")
 
 
+@pytest.mark.conformance
 @pytest.mark.parametrize("step", TIDYING)
 def test_who_dies_while_he_tidies_up_leaves_that_to_the_next(
     folder: Path, looking: Engine, step: str

@@ -335,7 +335,7 @@ def run(machine: type[Machine], examples: int, steps: int, **others: Any) -> Non
 
 
 def test_the_store_does_what_the_model_does(machine: type[Machine]) -> None:
-    run(machine, 20, 40, derandomize=True, phases=[Phase.generate])
+    run(machine, 12, 40, derandomize=True, phases=[Phase.generate])
 
 
 @pytest.mark.long
