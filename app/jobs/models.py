@@ -133,9 +133,8 @@ class Job(Base):
     finish_rounds: Mapped[int] = mapped_column(server_default=text("0"))
     finish_crashes: Mapped[int] = mapped_column(server_default=text("0"))
     waiting: Mapped[int] = mapped_column(server_default=text("0"))  # of scheduled: for a next try
-    # What was asked for this job alone; None: what its handler declares.
-    retries: Mapped[int | None]
-    timeout: Mapped[float | None]  # seconds that a try may take
+    retries: Mapped[int | None]  # its own; None: its handler's
+    timeout: Mapped[float | None]  # seconds that a try may take; None as well
     due_at: Mapped[datetime | None] = mapped_column(Moment)  # not to start before
     # Set until it is due: what waits so is not in the queue, however many there are of it.
     waiting_until: Mapped[datetime | None] = mapped_column(Moment)
@@ -197,8 +196,7 @@ class Task(Base):
     error: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     result: Mapped[str | None] = mapped_column(Text)
-    # Of a scheduled one that has failed: not to be tried again before. Set on no other.
-    run_after: Mapped[datetime | None] = mapped_column(Moment)
+    run_after: Mapped[datetime | None] = mapped_column(Moment)  # while it waits for a retry
     retries: Mapped[int] = mapped_column(server_default=text("0"))  # used up since it was opened
 
     __table_args__ = (
@@ -206,9 +204,8 @@ class Task(Base):
             "status IN ({})".format(", ".join(f"'{each}'" for each in TaskStatus)), name="status"
         ),
         Index("uq_task_job_id_idx", "job_id", "idx", unique=True),
-        # What waits for its next try is in indexes of its own: a million of such cost no claim.
         _tasks_where("scheduled", "status = 'SCHEDULED' AND run_after IS NULL"),
-        _tasks_where("waiting", "run_after IS NOT NULL"),
+        _tasks_where("waiting", "run_after IS NOT NULL"),  # a million of such cost no claim
         _tasks_where("run_after", "run_after IS NOT NULL", "run_after"),
         _tasks_where("in_progress", "status = 'IN_PROGRESS'"),
         _tasks_where("failed", "status = 'FAILED'"),

@@ -47,10 +47,8 @@ class TaskWrites:
     finished_at: str | None = None
     #: Whether its job may end with it: there is nothing to call then.
     may_end_job: bool = False
-    #: How the attempt ended, where that is not the status of its task.
-    attempt_status: str | None = None
-    #: Of a failure that is not the last word: when the task is to be tried again.
-    run_after: str | None = None
+    attempt_status: str | None = None  # where it is not the status of its task
+    run_after: str | None = None  # of a failure: when the task is to be tried again
     logs: list[tuple[str, str, str]] = field(default_factory=list)  # at, level, message
 
     def blank(self) -> TaskWrites:
