@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.jobs.states import JOB_ENTERED_FROM, JOB_FINAL, TASK_ENTERED_FROM, JobStatus, TaskStatus
-from app.jobs.store.claiming import SUSPECT_CRASHES
+from app.jobs.store.candidates import SUSPECT_CRASHES
 
 #: So many tasks are a chunk while the store is compared with this.
 CHUNK = 3
