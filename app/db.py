@@ -31,12 +31,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
-#: What is asked there is planned for what the tables hold by then, not for what they held when a
-#: connection was young. Functions that find their rows by keys are planned once, and for that.
-BY_KEYS: Final = (
-    "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off\n"
-    "SET enable_hashjoin = off SET enable_mergejoin = off"
-)
+#: Settings of a function there that finds each of its rows by a key, whatever the tables held when
+#: its connection was young.
+BY_KEYS: Final = """SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"""
 #: How long a statement waits for a lock. Who gives up then says so and tries again.
 LOCK_SECONDS = 5
 #: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
@@ -350,14 +348,18 @@ def _postgresql_engine(url: str) -> Engine:
         url,
         pool_size=10,
         max_overflow=80,
-        connect_args={"options": _postgresql_options(), "connect_timeout": 5},
+        connect_args={
+            "options": _postgresql_options(),
+            "connect_timeout": 5,
+            # A plan is made for what the tables hold now, not for when the connection was young.
+            "prepare_threshold": None,
+        },
     )
 
 
 def _postgresql_options() -> str:
     settings = {
         "timezone": "UTC",
-        "plan_cache_mode": "force_custom_plan",
         "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
     }

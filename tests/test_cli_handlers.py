@@ -100,9 +100,9 @@ def test_a_limit_is_a_number_or_a_word(jobdeck: Run, engine: Engine) -> None:
     assert jobdeck("handlers", "limits", "checksum_files").code == 2
     assert jobdeck("handlers", "limits", "checksum_files", "--jobs", "many").code == 2
     assert jobdeck("handlers", "limits", "checksum_files", "--jobs", "0").code == 1
-    ended = jobdeck("handlers", "limits", "wrok", "--jobs", "3")
+    ended = jobdeck("handlers", "limits", "raking", "--jobs", "3")
     assert ended.code == 1
-    assert "no handler named 'wrok'" in ended.err
+    assert "no handler named 'raking'" in ended.err
 
 
 def test_a_job_gets_its_own_limit(jobdeck: Run, engine: Engine) -> None:

@@ -6,14 +6,17 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
 from app.cli.handlers import limit_of
 from app.cli.opening import open_engine
 from app.cli.saying import SayingErrors, as_json, write_json
+from app.cli.start_options import read, start_options
+from app.db import iso
 from app.jobs import RETRY_CHOICES, Engine, JobDetail, JobRow, JobsError, JobStatus
+from app.jobs.options import StartOptions
 from app.jobs.steering import NewLimit
 
 PAGE: Final = 500
@@ -34,13 +37,17 @@ def jobs() -> None:
 @click.argument("handler")
 @click.option("--params", default="{}", help="The handler's params, as a JSON object.")
 @click.option("--name", help="A name for the job; else the handler's title.")
+@start_options
 @wait
 @as_json
-def start(handler: str, params: str, name: str | None, wait: bool, as_json: bool) -> None:
+def start(
+    handler: str, params: str, name: str | None, wait: bool, as_json: bool, **options: Any
+) -> None:
     """Start a job of HANDLER. It runs in a server or a worker, not in this process."""
     given = _object(params)
+    own = {option: read(value) for option, value in options.items() if value is not None}
     with open_engine() as engine:
-        job_id = engine.start(handler, given, name=name)
+        job_id = engine.start(handler, given, name=name, **cast(StartOptions, own))
         _tell_of(engine, job_id, f"Started job {job_id}.", wait=wait, as_json=as_json)
 
 
@@ -69,6 +76,8 @@ def show(job_id: int, as_json: bool) -> None:
         write_json(_detail(job))
         return
     click.echo(_line(job))
+    for name, told in _told_of(job):
+        click.echo(f"{name}: {told}")
     for name in ("params", "state"):
         click.echo(f"{name}: {json.dumps(getattr(job, name), ensure_ascii=False, indent=2)}")
     if job.error:
@@ -131,6 +140,33 @@ def rename(job_id: int, name: str, as_json: bool) -> None:
         write_json(_detail(job))
     else:
         click.echo(f"Job {job_id} is now named {job.name}.")
+
+
+@jobs.command()
+@job_id
+@click.argument("priority", type=int)
+@as_json
+def priority(job_id: int, priority: int, as_json: bool) -> None:
+    """Give a job that waits another PRIORITY: lower comes first."""
+    with open_engine() as engine:
+        job = engine.set_priority(job_id, priority)
+    if as_json:
+        write_json(_detail(job))
+    else:
+        click.echo(f"Job {job_id} has priority {job.priority} now.")
+
+
+@jobs.command("start-now")
+@job_id
+@as_json
+def start_now(job_id: int, as_json: bool) -> None:
+    """Let a job start that is not due yet."""
+    with open_engine() as engine:
+        job = engine.start_now(job_id)
+    if as_json:
+        write_json(_detail(job))
+    else:
+        click.echo(f"Job {job_id} may start now.")
 
 
 @jobs.command()
@@ -204,6 +240,16 @@ def _rows(engine: Engine, limit: int | None) -> Iterator[JobRow]:
         if not page:
             return
         after, left = page[-1].id, None if left is None else left - len(page)
+
+
+def _told_of(job: JobDetail) -> Iterator[tuple[str, object]]:
+    """What a job was started with, beside its params; of what it leaves to its handler, nothing."""
+    yield "priority", job.priority
+    if job.due_at:
+        yield "due", iso(job.due_at)
+    for name in ("retries", "timeout", "parallel_limit", "rescheduled_from_job"):
+        if getattr(job, name) is not None:
+            yield name.replace("_", " "), getattr(job, name)
 
 
 def _line(job: JobRow) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from app.jobs.store.numbering import next_number
 from app.jobs.store.recording import JobState, TaskWrites
 
 #: A state that was just set rests so long, unless its task says something that ends its rest.
@@ -64,6 +65,8 @@ class Group:
     #: Tasks that were failed because the database refuses what they say.
     failed: set[int] = field(default_factory=set)
     written_at: str = ""
+    #: By which it is known when it is written twice.
+    number: int = field(default_factory=next_number)
 
     @property
     def job_states(self) -> list[JobState]:

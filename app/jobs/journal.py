@@ -338,7 +338,11 @@ class Journal:
             try:
                 with self._line.writing_once() as connection:
                     group.written_at = recording.write_group(
-                        connection, group.worker_id, group.writes.values(), group.job_states
+                        connection,
+                        group.worker_id,
+                        group.writes.values(),
+                        group.job_states,
+                        group.number,
                     )
                 return
             except StateMoved:

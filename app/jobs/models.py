@@ -35,7 +35,7 @@ class Handler(Base):
     set_concurrency_limit: Mapped[int | None]
     set_parallel_limit: Mapped[int | None]
     limits_set_at: Mapped[datetime | None] = mapped_column(Moment)
-    limits_set_by: Mapped[int | None]  # a user; their ids are never used again
+    limits_set_by: Mapped[Id | None]  # a user; their ids are never used again
 
 
 class Pause(Base):
@@ -45,7 +45,7 @@ class Pause(Base):
 
     handler: Mapped[str] = mapped_column(String(100), primary_key=True)
     paused_at: Mapped[datetime] = mapped_column(Moment)
-    paused_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    paused_by: Mapped[Id | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(String(500))
     until: Mapped[datetime | None] = mapped_column(Moment)  # None: until somebody resumes it
 
@@ -64,6 +64,9 @@ class Worker(Base):
     alive: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    # The numbers of its last claim and of the last group that it wrote, see store/numbering.py.
+    last_claim: Mapped[Id] = mapped_column(server_default=text("0"))
+    last_group: Mapped[Id] = mapped_column(server_default=text("0"))
     threads: Mapped[int] = mapped_column(server_default=text("0"))
     renewed_at: Mapped[datetime | None] = mapped_column(Moment)  # its last heartbeat, if it had one
 

@@ -108,6 +108,24 @@ def since(moment: datetime, now: datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def due(moment: datetime | None, now: datetime | None = None) -> Markup | str:
+    """`in 3 h` as a <time> whose title is exact; the page keeps it true while it stays open."""
+    if moment is None:
+        return NOTHING
+    return _time(moment, ahead(moment, now or datetime.now(UTC)), "data-due")
+
+
+def ahead(moment: datetime, now: datetime) -> str:
+    """The words of `due`. static/js/times.js says the same; keep the two alike."""
+    seconds = math.ceil((moment - now).total_seconds())
+    if seconds <= 0:
+        return "now" if seconds > -60 else since(moment, now)
+    for limit, unit, name in ((60, 1, "s"), (3_570, 60, "min"), (171_000, 3_600, "h")):
+        if seconds < limit:
+            return f"in {int(seconds / unit + 0.5)} {name}"
+    return f"in {int(seconds / 86_400 + 0.5)} days"
+
+
 def until(moment: datetime, now: datetime | None = None) -> Markup:
     """`in 12 s` as a <time>, and `now` when that is over; the page counts down."""
     left = moment - (now or datetime.now(UTC))
@@ -330,6 +348,7 @@ FILTERS: dict[str, Any] = {
     "ago": ago,
     "brief": brief,
     "clock": clock,
+    "due": due,
     "duration": duration,
     "exactly": exactly,
     "label": label,

@@ -86,6 +86,7 @@ def _index_where(name: str, table: str, columns: list[str], condition: str) -> N
 SQLITE = (
     "DROP TRIGGER task_counted",
     "DROP TRIGGER claim_made",
+    "DROP VIEW claim",
     "DROP TRIGGER journal_group_written",
     "DROP VIEW journal_group",
     """CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
@@ -109,8 +110,8 @@ WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
   WHERE id = NEW.job_id;
 END""",
     """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
-  NULL AS job_states, NULL AS ending""",
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries,
+  NULL AS logs, NULL AS job_states, NULL AS ending""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -186,6 +187,9 @@ END""",
     AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 END""",
+    """CREATE VIEW claim AS SELECT
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start,
+  NULL AS tasks""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);

@@ -178,6 +178,20 @@ def create_form_with_errors(page: Page, server: Server, gate: Gate) -> None:
     expect(page.locator("[aria-invalid=true]")).to_have_count(2)
 
 
+def options_with_errors(page: Page, server: Server, gate: Gate) -> None:
+    """The options of a start, after what did not fit."""
+    page.goto("/jobs/new?handler=swift&option.when=at&option.retries=-1&option.priority=1.5")
+    page.get_by_test_id("create-submit").click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(3)
+
+
+def waiting_popup(page: Page, server: Server, gate: Gate) -> None:
+    """A job that is not due yet, with its options unfolded."""
+    page.goto(f"/jobs/{started(server, 'swift', delay=86_400, priority=7)}")
+    popup(page).get_by_test_id("job-facts").locator("summary").click()
+    expect(popup(page).get_by_test_id("job-priority")).to_be_visible()
+
+
 def error_page(page: Page, server: Server, gate: Gate) -> None:
     """A page that says what went wrong."""
     page.goto("/jobs/987654")
@@ -221,8 +235,8 @@ VIEWS: list[Callable[[Page, Server, Gate], None]] = [
     sign_in_page, sign_in_page_with_an_error, full_list, running_popup,
     failed_popup, finished_popup, cancelling_popup, question, dialog_with_an_error,
     menu_of_retries, own_jobs, choice_of_handlers, create_form,
-    create_form_with_errors, error_page, menu, handlers_with_a_pause, dialog_of_a_pause,
-    dialog_of_limits,
+    create_form_with_errors, options_with_errors, waiting_popup, error_page, menu,
+    handlers_with_a_pause, dialog_of_a_pause, dialog_of_limits,
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,9 @@ class Errand(Forked):
         self._pipe.send("go")
 
     def kill(self) -> None:
-        """Kill it with SIGKILL."""
-        os.kill(self.pid, signal.SIGKILL)
+        """Kill it with SIGKILL, if it has not ended before."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
     def kill_after(self, seconds: float) -> None:

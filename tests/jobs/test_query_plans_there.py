@@ -39,7 +39,7 @@ EXPLAINED = (
 )
 VALUES: dict[str, Any] = {
     "handlers": '["work"]',
-    "called": "[]",
+    "called": '["work"]',
     "jobs": "[1, 2]",
     "ids": "[1, 2]",
     "indexes": "[1]",
@@ -116,12 +116,12 @@ def used_in(plan: Any) -> set[str]:
     return {node["Index Name"] for node in nodes_of(plan) if "Index Name" in node}
 
 
-#: Of these there is a row for each handler, or none.
-SMALL = {"handler", "pause"}
+#: Of these there is a row for each handler, or for each worker, or none.
+SMALL = {"handler", "pause", "worker"}
 
 
 def whole_in(plan: Any) -> set[str]:
-    """The tables, but the small ones, that a plan reads from one end to the other."""
+    """The tables that a plan reads from one end to the other, but for those of a few rows."""
     whole = {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
     return whole - SMALL
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.db import BY_KEYS, POSTGRESQL_TURN, made_with_tables, stamp
+from app.db import BY_KEYS, made_with_tables, stamp
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.jobs.store.numbering import in_its_turn, next_number
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
 from app.sql import reworded, rows, statement
 
@@ -63,7 +64,8 @@ class Claim:
 
 
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start, NULL AS tasks"""
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start,
+  NULL AS tasks"""
 CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -120,47 +122,52 @@ made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
 POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
-  NULL::bigint AS worker_id, NULL::timestamptz AS at,
+  NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
     f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
 {BY_KEYS} AS $$ BEGIN
-  PERFORM {POSTGRESQL_TURN};
-  IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
-    RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
+  {in_its_turn("last_claim")}
+
+  IF json_array_length(NEW.finish) > 0 THEN
+    UPDATE job SET status = {OUTCOME},
+                   finished_at = NEW.at, finish_step = NULL, version = version + 1
+    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
+      AND {reworded(IS_COMPLETE)};
   END IF;
 
-  UPDATE job SET status = {OUTCOME},
-                 finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
-    AND {reworded(IS_COMPLETE)};
+  IF json_array_length(NEW.steps) > 0 THEN
+    UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
+                   version = version + 1
+    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
+      AND finisher IS NULL
+      AND (finish_step = 'after'
+           OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
+               AND cancel_requested_at IS NULL))
+      AND {not_paused("job.handler", "NEW.at")};
+  END IF;
 
-  UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
-                 version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
-    AND finisher IS NULL
-    AND (finish_step = 'after'
-         OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
-             AND cancel_requested_at IS NULL))
-    AND {not_paused("job.handler", "NEW.at")};
+  IF json_array_length(NEW.start) > 0 THEN
+    UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
+    FROM json_array_elements(NEW.start) AS wanted, handler
+    WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
+      AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
+      AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
+      AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= {CONCURRENCY_LIMIT}, true)
+      AND {not_paused("job.handler", "NEW.at")};
+  END IF;
 
-  UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
-  FROM json_array_elements(NEW.start) AS wanted, handler
-  WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
-    AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
-    AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-    AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= {CONCURRENCY_LIMIT}, true)
-    AND {not_paused("job.handler", "NEW.at")};
-
-  UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
-                  started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
-                  version = job.version + 1
-  FROM json_array_elements(NEW.tasks) AS wanted, job, handler
-  WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id
-    AND handler.name = job.handler
-    AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
-    AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-    AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= {PARALLEL_LIMIT}, true)
-    AND {not_paused("job.handler", "NEW.at")};
+  IF json_array_length(NEW.tasks) > 0 THEN
+    UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
+                    started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
+                    version = job.version + 1
+    FROM json_array_elements(NEW.tasks) AS wanted, job, handler
+    WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id + 0
+      AND handler.name = job.handler
+      AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+      AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
+      AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= {PARALLEL_LIMIT}, true)
+      AND {not_paused("job.handler", "NEW.at")};
+  END IF;
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
@@ -169,8 +176,8 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
 made_with_tables("postgresql", *POSTGRESQL_CLAIM)
 
 CLAIM = statement("""
-    INSERT INTO claim (worker_id, at, finish, steps, start, tasks)
-    VALUES (:worker_id, :at, :finish, :steps, :start, :tasks)
+    INSERT INTO claim (worker_id, number, at, finish, steps, start, tasks)
+    VALUES (:worker_id, :number, :at, :finish, :steps, :start, :tasks)
 """)
 CLAIMED = statement(
     """
@@ -191,6 +198,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> str:
         CLAIM,
         {
             "worker_id": worker_id,
+            "number": next_number(),
             "at": at,
             "finish": json.dumps(order.finish),
             "steps": json.dumps(order.steps),

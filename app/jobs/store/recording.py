@@ -15,10 +15,11 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.db import BY_KEYS, POSTGRESQL_TURN, Database, iso, made_with_tables, now, stamp, why
+from app.db import BY_KEYS, Database, iso, made_with_tables, now, stamp, why
 from app.jobs.errors import JobNotFound
 from app.jobs.states import TaskStatus
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.jobs.store.numbering import in_its_turn, next_number
 from app.sql import reworded, rows, statement
 
 
@@ -122,8 +123,8 @@ class JobState:
 
 
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries, NULL AS logs,
-  NULL AS job_states, NULL AS ending"""
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries,
+  NULL AS logs, NULL AS job_states, NULL AS ending"""
 GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -201,68 +202,78 @@ made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
-  NULL::bigint AS worker_id, NULL::timestamptz AS at, NULL::json AS tasks, NULL::json AS attempts,
-  NULL::json AS retries, NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
+  NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
+  NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
+  NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
 {BY_KEYS} AS $$
 DECLARE stored int;
 BEGIN
-  PERFORM {POSTGRESQL_TURN};
-  IF NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive) THEN
-    RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
+  {in_its_turn("last_group")}
+
+  IF json_array_length(NEW.job_states) > 0 THEN
+    UPDATE job SET state = newer.value ->> 2,
+                   state_version = state_version + 1, version = version + 1
+    FROM json_array_elements(NEW.job_states) AS newer
+    WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
+    GET DIAGNOSTICS stored = ROW_COUNT;
+    IF stored < json_array_length(NEW.job_states) THEN
+      RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
   END IF;
 
-  UPDATE job SET state = newer.value ->> 2,
-                 state_version = state_version + 1, version = version + 1
-  FROM json_array_elements(NEW.job_states) AS newer
-  WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
-  GET DIAGNOSTICS stored = ROW_COUNT;
-  IF stored < json_array_length(NEW.job_states) THEN
-    RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
+  IF json_array_length(NEW.tasks) > 0 THEN
+    UPDATE task SET status = coalesce(said.value ->> 2, task.status),
+                    state = coalesce(said.value ->> 3, task.state),
+                    result = said.value ->> 4,
+                    error = said.value ->> 5,
+                    started_at = coalesce((said.value ->> 6)::timestamptz, task.started_at),
+                    finished_at = (said.value ->> 7)::timestamptz,
+                    version = job.version + 1
+    FROM json_array_elements(NEW.tasks) AS said, job
+    WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
+      AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
+      AND job.id = task.job_id + 0;
   END IF;
 
-  UPDATE task SET status = coalesce(said.value ->> 2, task.status),
-                  state = coalesce(said.value ->> 3, task.state),
-                  result = said.value ->> 4,
-                  error = said.value ->> 5,
-                  started_at = coalesce((said.value ->> 6)::timestamptz, task.started_at),
-                  finished_at = (said.value ->> 7)::timestamptz,
-                  version = job.version + 1
-  FROM json_array_elements(NEW.tasks) AS said, job
-  WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
-    AND job.id = task.job_id;
+  IF json_array_length(NEW.attempts) > 0 THEN
+    INSERT INTO attempt
+      (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
+    SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
+           (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
+    FROM json_array_elements(NEW.attempts) AS bad
+    JOIN task ON task.id = (bad.value ->> 0)::bigint
+      AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
+  END IF;
 
-  INSERT INTO attempt
-    (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
-  SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
-         (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
-  FROM json_array_elements(NEW.attempts) AS bad
-  JOIN task ON task.id = (bad.value ->> 0)::bigint
-    AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
+  IF json_array_length(NEW.retries) > 0 THEN
+    UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
+                    run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
+                    version = job.version + 1
+    FROM json_array_elements(NEW.retries) AS again, job
+    WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
+      AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
+      AND job.id = task.job_id + 0 AND job.cancel_requested_at IS NULL;
+  END IF;
 
-  UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
-                  run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
-                  version = job.version + 1
-  FROM json_array_elements(NEW.retries) AS again, job
-  WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
-    AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
-    AND job.id = task.job_id AND job.cancel_requested_at IS NULL;
+  IF json_array_length(NEW.logs) > 0 THEN
+    INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
+    SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
+           line.value ->> 4, line.value ->> 5
+    FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+    JOIN task ON task.id = (line.value ->> 1)::bigint
+    ORDER BY line.place;
 
-  INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
-  SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
-         line.value ->> 4, line.value ->> 5
-  FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
-  JOIN task ON task.id = (line.value ->> 1)::bigint
-  ORDER BY line.place;
+    UPDATE job SET version = version + 1
+    WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
+  END IF;
 
-  UPDATE job SET version = version + 1
-  WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
-
-  UPDATE job SET status = {OUTCOME},
-                 finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
-    AND {reworded(IS_COMPLETE)};
+  IF json_array_length(NEW.ending) > 0 THEN
+    UPDATE job SET status = {OUTCOME},
+                   finished_at = NEW.at, finish_step = NULL, version = version + 1
+    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
+      AND {reworded(IS_COMPLETE)};
+  END IF;
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group
@@ -271,8 +282,10 @@ FOR EACH ROW EXECUTE FUNCTION journal_group_written()""",
 made_with_tables("postgresql", *POSTGRESQL_GROUP)
 
 WRITE_GROUP = statement("""
-    INSERT INTO journal_group (worker_id, at, tasks, attempts, retries, logs, job_states, ending)
-    VALUES (:worker_id, :at, :tasks, :attempts, :retries, :logs, :job_states, :ending)
+    INSERT INTO journal_group
+      (worker_id, number, at, tasks, attempts, retries, logs, job_states, ending)
+    VALUES
+      (:worker_id, :number, :at, :tasks, :attempts, :retries, :logs, :job_states, :ending)
 """)
 
 
@@ -281,15 +294,18 @@ def write_group(
     worker_id: int,
     writes: Iterable[TaskWrites],
     job_states: Sequence[JobState],
+    number: int | None = None,
 ) -> str:
     """Write a group in one transaction and return when that was.
 
-    Raises Fenced or StateMoved when it is refused whole.
+    With the `number` of a group that may be written already, it is written once. Raises Fenced or
+    StateMoved when it is refused whole.
     """
     said, at = list(writes), stamp()
     lines = [(each, line) for each in said for line in each.logs]
     values = {
         "worker_id": worker_id,
+        "number": number or next_number(),
         "at": at,
         "tasks": _dump([each.row() for each in said if each.status or each.state is not None]),
         "attempts": _dump([each.attempt_row() for each in said if each.is_kept]),

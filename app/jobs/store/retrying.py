@@ -37,5 +37,5 @@ def let_due_go(database: Database) -> set[int]:
 
 
 def _let_go(database: Database, task_ids: Sequence[int]) -> None:
-    with database.writing_once() as connection:
+    with database.writing_one() as connection:
         connection.execute(LET_GO, {"ids": json.dumps(task_ids), "now": iso(now())})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from app.db import iso
 from app.jobs import HandlerRow, JobDetail, JobRow, Pause, TaskRow
+
+#: What of a job is told only where it is told alone.
+OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job")
 
 
 def job_row(row: JobRow) -> dict[str, Any]:
@@ -18,6 +21,8 @@ def job_row(row: JobRow) -> dict[str, Any]:
         "status": row.status,
         "progress": row.progress,
         "counts": row.counts,
+        "priority": row.priority,
+        "due_at": _time(row.due_at),
         "created_at": _time(row.created_at),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
@@ -28,13 +33,9 @@ def job_row(row: JobRow) -> dict[str, Any]:
 
 
 def job_detail(job: JobDetail) -> dict[str, Any]:
-    """A job as the API tells it alone."""
-    return job_row(job) | {
-        "state": job.state,
-        "params": job.params,
-        "error": job.error,
-        "parallel_limit": job.parallel_limit,
-    }
+    """A job as the API tells it alone. `retries` and `timeout` are its own, if it has some."""
+    own = {name: getattr(job, name) for name in OWN}
+    return job_row(job) | {"state": job.state, "params": job.params, "error": job.error} | own
 
 
 def task_row(row: TaskRow) -> dict[str, Any]:

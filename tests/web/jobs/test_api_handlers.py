@@ -110,5 +110,5 @@ def test_there_must_be_such_a_handler(alice: Visitor) -> None:
         ("POST", "/resume", {}),
         ("PATCH", "", {"parallel_limit": 3}),
     ):
-        answer = alice.send(method, f"/api/v1/handlers/wrok{path}", asked)
-        assert "wrok" in refused(answer, 422, "unknown_handler")["message"]
+        answer = alice.send(method, f"/api/v1/handlers/raking{path}", asked)
+        assert "raking" in refused(answer, 422, "unknown_handler")["message"]

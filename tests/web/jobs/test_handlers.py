@@ -162,7 +162,7 @@ def test_nobody_hears_of_handlers_whose_jobs_they_may_not_see(
 
 
 def test_there_must_be_such_a_handler(alice: Visitor) -> None:
-    for path in ("/handlers/wrok/pause", "/handlers/wrok/limits", "/handlers/*/limits"):
+    for path in ("/handlers/raking/pause", "/handlers/raking/limits", "/handlers/*/limits"):
         assert alice.get(path).status_code == 422
         assert alice.post(path, {"reason": "x"}).status_code == 422
 

@@ -12,11 +12,12 @@ from flask import render_template
 from markupsafe import Markup
 
 from app.admin.asked import asked_of
+from app.jobs.views import Chain
 from app.keyset import Page
 from app.resources.jobs import JOBS
 from app.users.permissions import Role
 from app.web.listing import listing_of
-from app.web.offers import Action, offered
+from app.web.offers import Action, offered, while_it_waits
 
 APP = Path(__file__).parent.parent.parent.parent / "app"
 NOW = datetime.now(UTC)
@@ -41,6 +42,12 @@ def job(**given: Any) -> SimpleNamespace:
             "finishing": False,
             "unfinished": 0,
             "no_worker": False,
+            "priority": 100,
+            "due_at": None,
+            "is_waiting": False,
+            "parallel_limit": 3,
+            "retries": None,
+            "timeout": None,
             "created_at": NOW - timedelta(minutes=3),
             "started_at": NOW - timedelta(minutes=2),
             "finished_at": None,
@@ -99,7 +106,9 @@ def popup(**given: Any) -> str:
         "log": [],
         "component": Markup("<p>own look</p>"),
         "trouble": None,
+        "chain": Chain(),
         "pauses": [],
+        "while_it_waits": while_it_waits(SimpleNamespace(role=Role.SUPERADMIN), shown, {}),
     }
     return render_template("jobs/_popup.html", **{**context, **given})
 
@@ -161,5 +170,12 @@ def field(widget: str, value: Any = None, **given: Any) -> SimpleNamespace:
 
 def create(*fields: SimpleNamespace, **given: Any) -> str:
     form = SimpleNamespace(fields=list(fields), errors=given.pop("errors", []))
-    context = {"handlers": [card()], "handler": card(), "form": form, "name": "", "preview": None}
+    context = {
+        "handlers": [card()],
+        "handler": card(),
+        "form": form,
+        "name": "",
+        "preview": None,
+        "options": None,
+    }
     return render_template("jobs/_create.html", **{**context, **given})
