@@ -131,9 +131,10 @@ def test_a_connection_that_is_cut_costs_no_task(folder: Path, looking: Engine) -
 
 
 def cut_all_connections(database: Database) -> None:
-    """Cut those of all others."""
+    """Cut those of all others, and forget our own that rest in the pool."""
     sql(
         database,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
+    database.dispose()
