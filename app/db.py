@@ -348,6 +348,7 @@ def _postgresql_engine(url: str) -> Engine:
         url,
         pool_size=10,
         max_overflow=80,
+        pool_pre_ping=True,  # those of before a restart of the server are of no use
         connect_args={
             "options": _postgresql_options(),
             "connect_timeout": 5,

@@ -9,7 +9,7 @@ from app.jobs.housekeeping import Every
 
 #: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
 MOST_AHEAD = 200
-#: Tasks for this long are claimed ahead, by the rate at which tasks end.
+#: Tasks for at least this long are claimed ahead, by the rate at which tasks end.
 AHEAD_SECONDS = 0.05
 #: What was claimed ahead and has not begun after so long is given back: others may be idle.
 STALE_SECONDS = 0.5
@@ -20,7 +20,7 @@ class Ahead:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._rate = 0.0
+        self._rate, self._seconds = 0.0, AHEAD_SECONDS
         self._counted = (time.monotonic(), 0)
         self._check = Every(STALE_SECONDS)
         self._waited = 0  # how many tasks must have ended before those that waited have begun
@@ -32,10 +32,14 @@ class Ahead:
         if moment - since > AHEAD_SECONDS:
             self._rate += ((ended - before) / (moment - since) - self._rate) / 2
             self._counted = (moment, ended)
-        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * AHEAD_SECONDS))
+        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * self._seconds))
         half = (target - self._pool.threads) // 2
         self._pool.low = max(half, self._pool.threads - 1)
         return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
+
+    def know_claim(self, seconds: float) -> None:
+        """Where claims take long, the threads need work for longer until the next one is there."""
+        self._seconds = max(AHEAD_SECONDS, 2 * seconds)
 
     def is_stale(self) -> bool:
         """Whether some of what waits for a thread has done so for too long: tasks became slow."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -90,6 +91,8 @@ class Scheduler:
         self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
+        # What was asked for when the connection broke.
+        self._unsure: list[Order] = []
         self._taken_back: list[Work | Step] = []  # until it is handed back
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -149,6 +152,8 @@ class Scheduler:
         if not (self._owes_a_look or self._pool.load or self._changes.have_come()):
             return
         self._owes_a_look = True  # until it is done: what fails on the way is done again
+        if self._unsure:
+            self._settle()
         if self._ahead.is_stale():
             self._taken_back += self._pool.take_back()
             self._return_taken()
@@ -163,6 +168,7 @@ class Scheduler:
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""
         self._pool.lose_all()
+        self._unsure.clear()
         self._worker.register(self._registry.declared)
         self._journal.write_for(self._worker.id)
 
@@ -218,25 +224,53 @@ class Scheduler:
             self._announce(touched)
 
     def _carry_out(self, order: Order) -> None:
-        worker_id = self._worker.id
+        begun = time.monotonic()
         try:
-            with self._line.writing_once() as connection:
-                at = claiming.claim(connection, worker_id, order)
-        except IntegrityError as error:
-            if "fenced" not in str(error.orig):
-                raise
-            self._begin_anew()
+            at = self._claim(order)
+        except OperationalError:
+            self._unsure.append(order)
+            raise
+        self._ahead.know_claim(time.monotonic() - begun)
+        if at is None:
             return
         started = [id_ for id_, _ in order.start]
         signals.tell_of_jobs(self._database, signals.job_started, started, at)
-        claims = self._read_claims(worker_id, order) if order.tasks or order.steps else []
+        claims = self._take(order) if order.tasks or order.steps else []
         self._planner.runs_alone = self._planner.runs_alone and bool(claims)
-        self._pool.submit(self._work(claim, worker_id) for claim in claims)
         if order.finish or len(claims) < len(order.tasks) + len(order.steps):
             # A slot may be free for the next job; or another worker was faster, and there is more.
             self._wake.set()
         self._announce({*order.finish, *started, *_jobs_of(claims)})
         signals.tell_of_ends(self._database, order.finish, at)
+
+    def _claim(self, order: Order) -> str | None:
+        """Carry out an order and return when; None: this worker was taken for dead."""
+        try:
+            with self._line.writing_once() as connection:
+                return claiming.claim(connection, self._worker.id, order)
+        except IntegrityError as error:
+            if "fenced" not in str(error.orig):
+                raise
+            self._begin_anew()
+            return None
+
+    def _settle(self) -> None:
+        """Take what was claimed by orders of which nobody knows whether they were carried out.
+
+        After another one they are not any more, should the server still have them.
+        """
+        if self._claim(Order()) is None:
+            return
+        while self._unsure:
+            self._announce(_jobs_of(self._take(self._unsure[0])))
+            self._unsure.pop(0)
+
+    def _take(self, order: Order) -> list[Claimed]:
+        """Let run what an order got."""
+        worker_id = self._worker.id
+        claims = self._read_claims(worker_id, order)
+        self._pool.submit(self._work(claim, worker_id) for claim in claims)
+        return claims
 
     def _read_claims(self, worker_id: int, order: Order) -> list[Claimed]:
         """Read what was claimed, whatever it takes: nobody else would run it."""

@@ -12,13 +12,13 @@ from app.jobs import Engine, JobDetail, JobStatus, TaskStatus
 from tests.eventually import eventually
 
 
-def ended(engine: Engine, job_id: int, within: float = 15) -> JobDetail:
+def ended(engine: Engine, job_id: int, within: float = 60) -> JobDetail:
     """The job, once it has ended."""
     eventually(lambda: engine.job(job_id).is_final, within=within)
     return engine.job(job_id)
 
 
-def done(engine: Engine, job_id: int, within: float = 15) -> JobDetail:
+def done(engine: Engine, job_id: int, within: float = 60) -> JobDetail:
     """The job, once it has ended well."""
     job = ended(engine, job_id, within)
     assert job.status == JobStatus.DONE, [each.error for each in engine.tasks(job_id, limit=9)]

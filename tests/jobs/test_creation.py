@@ -14,6 +14,8 @@ from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, recounted, sql
 
+pytestmark = pytest.mark.conformance
+
 WORK = Handler(name="work", run=lambda task: None, parallel_limit=None)
 Tasks = Iterator[dict[str, Any]]
 

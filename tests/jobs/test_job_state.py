@@ -13,6 +13,8 @@ from app.jobs.errors import JobNotFound, NestedChange, ValueNotStorable
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended
 
+pytestmark = pytest.mark.conformance
+
 ALL_AT_ONCE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
 

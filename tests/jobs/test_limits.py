@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from app.jobs import Engine, Handler, JobStatus, Task
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, running
+
+pytestmark = pytest.mark.conformance
 
 
 class Meter:

@@ -15,6 +15,8 @@ from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, recounted, sql
 
+pytestmark = pytest.mark.conformance
+
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
 

@@ -13,6 +13,8 @@ from tests.jobs.conftest import Engines
 from tests.jobs.locking import refuse, refuse_no_more
 from tests.jobs.looking import blank, ended, recounted, statuses
 
+pytestmark = pytest.mark.conformance
+
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
 

@@ -16,6 +16,8 @@ from tests.jobs.conftest import Engines
 from tests.jobs.hooked import Hooked, nothing, over
 from tests.jobs.looking import blank, done, ended, recounted, statuses
 
+pytestmark = pytest.mark.conformance
+
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 
 

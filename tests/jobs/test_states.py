@@ -24,6 +24,8 @@ from app.jobs.store.creating import NewJob, NewTask
 from app.jobs.store.recording import TaskWrites
 from tests.jobs.looking import recounted, sql
 
+pytestmark = pytest.mark.conformance
+
 
 @dataclass
 class Scene:
