@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -101,11 +100,14 @@ class Life(Forked):
 
     def freeze(self, database: Database) -> None:
         """Stop it, at a moment when it is in no transaction: else nobody could go on."""
+        eventually(lambda: self._froze(database), within=30)
+
+    def _froze(self, database: Database) -> bool:
         self._stop()
-        while not locks.is_free(database):
-            self.send(signal.SIGCONT)
-            threading.Event().wait(0.01)
-            self._stop()
+        if locks.is_free(database, self.worker_pid):
+            return True
+        self.send(signal.SIGCONT)
+        return False
 
     def _stop(self) -> None:
         self.send(signal.SIGSTOP)
@@ -146,6 +148,7 @@ def _watch(settings: Settings, fate: Fate, told: Connection) -> None:
 
 def _live(settings: Settings, fate: Fate, told: Connection) -> None:
     fate.begin()
+    locks.sign_connections()
     engine = engine_of(settings)
     told.send(os.getpid())
     engine.run()

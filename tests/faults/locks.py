@@ -1,25 +1,35 @@
-"""Whether somebody is in the middle of a transaction that others would have to wait for."""
+"""Whether a process that was stopped is in a transaction that others would have to wait for."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 from app.db import Database
+from tests.jobs.looking import sql
 
-IN_TRANSACTION = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
-      AND backend_type = 'client backend'
-"""
+BUSY = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND state <> 'idle'"
 
 
-def is_free(database: Database) -> bool:
-    """Whether a writer would get its turn at once."""
-    return _sqlite_is_free(database) if database.is_sqlite else _nobody_is_busy(database)
+def sign(pid: int) -> str:
+    """The name by which PostgreSQL knows the connections of a process."""
+    return f"life {pid}"
 
 
-def _sqlite_is_free(database: Database) -> bool:
-    probe = sqlite3.connect(str(database.url.database), timeout=0.05, isolation_level=None)
+def sign_connections() -> None:
+    """Let PostgreSQL know which connections are this process's."""
+    os.environ["PGAPPNAME"] = sign(os.getpid())
+
+
+def is_free(database: Database, pid: int) -> bool:
+    """Whether this process, which is stopped, holds no lock."""
+    if database.is_sqlite:
+        return _a_writer_gets_its_turn(str(database.url.database))
+    return sql(database, BUSY, name=sign(pid)) == [(0,)]
+
+
+def _a_writer_gets_its_turn(file: str) -> bool:
+    probe = sqlite3.connect(file, timeout=0.2, isolation_level=None)
     try:
         probe.execute("BEGIN IMMEDIATE")
         probe.execute("ROLLBACK")
@@ -28,8 +38,3 @@ def _sqlite_is_free(database: Database) -> bool:
     finally:
         probe.close()
     return True
-
-
-def _nobody_is_busy(database: Database) -> bool:
-    with database.reading() as connection:
-        return int(connection.exec_driver_sql(IN_TRANSACTION).scalar_one()) == 0

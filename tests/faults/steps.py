@@ -50,7 +50,7 @@ def _takes_steps(_: Connection, __: int, order: Order) -> bool:
     return bool(order.steps)
 
 
-def _has_outcomes(_: Connection, __: int, writes: Any, ___: Any) -> bool:
+def _has_outcomes(_: Connection, __: int, writes: Any, *___: Any, **____: Any) -> bool:
     return any(each.status for each in writes)
 
 

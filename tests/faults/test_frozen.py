@@ -72,31 +72,30 @@ def test_without_the_fence_it_would_and_that_would_be_noticed(
         verdict.moves_were_allowed(looking)
 
 
-#: What keeps a worker that was taken for dead from claiming and recording anything.
-FENCE = {
-    "claim_made": (r"NOT EXISTS \(SELECT 1 FROM worker WHERE id = NEW\.worker_id AND alive\)",),
-    "journal_group_written": (
-        r"NOT EXISTS \(SELECT 1 FROM worker WHERE id = NEW\.worker_id AND alive\)",
-        r"(?<=AND )\+?task\.worker_id = NEW\.worker_id",
-        r"(?<=AND )\+?task\.attempt = (json_extract\(.*?\)|\(\w+\.value ->> 1\)::\w+)",
-        r"(?<=AND )\+?task\.status[^=]* = 'IN_PROGRESS'",
-    ),
-}
+#: What keeps a worker that was taken for dead from claiming and recording anything, on each
+#: database, and what is put in its place.
+FENCE = (
+    (r"NOT EXISTS \(SELECT 1 FROM worker WHERE id = NEW\.worker_id AND alive\)", "FALSE"),
+    (r"RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = '\w+'", "NULL"),
+    (r"(?<=AND )\+?task\.worker_id = NEW\.worker_id", "TRUE"),
+    (r"(?<=AND )\+?task\.attempt = (json_extract\(.*?\)|\(\w+\.value ->> 1\)::\w+)", "TRUE"),
+    (r"(?<=AND )\+?task\.status[^=]* = 'IN_PROGRESS'", "TRUE"),
+)
 
 
 def take_the_fence_out(database: Database) -> None:
     """Let anybody claim, and write over whatever is there."""
     with database.writing() as connection:
-        for name, guards in FENCE.items():
-            written: str = connection.exec_driver_sql(
+        for name in ("claim_made", "journal_group_written"):
+            fenced: str = connection.exec_driver_sql(
                 f"SELECT sql FROM sqlite_master WHERE name = '{name}'"
                 if database.is_sqlite
                 else f"SELECT pg_get_functiondef('{name}'::regproc)"
             ).scalar_one()
-            for guard in guards:
-                never = "FALSE" if guard.startswith("NOT") else "TRUE"
-                written, found = re.subn(guard, never, written)
-                assert found, guard
+            written = fenced
+            for guard, nothing in FENCE:
+                written = re.sub(guard, nothing, written)
+            assert written != fenced
             if database.is_sqlite:
                 connection.exec_driver_sql(f"DROP TRIGGER {name}")
             connection.exec_driver_sql(written)

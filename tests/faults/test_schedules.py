@@ -17,7 +17,8 @@ def test_a_short_random_schedule(folder: Path, looking: Engine, seed: int) -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("nth", range(12))
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("nth", range(8))
 def test_a_long_random_schedule(folder: Path, looking: Engine, seed: int, nth: int) -> None:
     Stage(folder, looking).perform(made_from(seed + nth, acts=120))
 

@@ -341,4 +341,4 @@ def test_the_store_does_what_the_model_does(machine: type[Machine]) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_store_does_what_the_model_does_for_long(machine: type[Machine]) -> None:
-    run(machine, 600, 60, phases=[Phase.generate, Phase.shrink])
+    run(machine, 300, 60, phases=[Phase.generate, Phase.shrink])
