@@ -1,12 +1,11 @@
-"""How gunicorn serves Jobdeck: one process, many threads, and a stop that keeps nobody waiting.
+"""How gunicorn serves Jobdeck: few processes, many threads, and a stop that keeps nobody waiting.
 
-One process, because SQLite has one writer, and because each process has its own pool and sockets.
+One process on SQLite, which has one writer. On PostgreSQL there may be more: each has its own pool
+of handlers and its own sockets, and hears from the others what they change.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import queue
 import signal
@@ -17,13 +16,14 @@ from typing import Any
 from gunicorn.workers import gthread
 
 from app.config import Settings
+from app.supervisor import REFUSED, die_with_parent
 
 settings = Settings.from_environment()
 
 bind = "127.0.0.1:8000"
 wsgi_app = "wsgi:app"
 worker_class = "gthread"
-workers = 1
+workers = settings.web_processes
 threads = settings.web_threads
 # Running handlers get GRACE_SECONDS to end; what is left is for the answers in flight.
 graceful_timeout = int(settings.grace_seconds) + 5
@@ -44,15 +44,25 @@ class Worthwhile(logging.Filter):
         return not str(record.args["U"]).startswith(QUIET)  # type: ignore[call-overload, index]
 
 
+class OneLine(logging.Formatter):
+    """Writes each record as one line: an address may have a line break in it, to forge another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with what cannot be printed as Python would write it."""
+        said = super().format(record)
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in said)
+
+
 accesslog = "-"
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 access_log_format = '%(h)s %(u)s "%(m)s %(U)s" %(s)s %(M)sms'
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"worthwhile": {"()": Worthwhile}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": {"format": LINE}, "one_line": {"()": OneLine, "format": LINE}},
     "handlers": {
-        "out": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stdout},
+        "out": {"class": "logging.StreamHandler", "formatter": "one_line", "stream": sys.stdout},
         "err": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
     },
     "root": {"level": "INFO", "handlers": ["err"]},
@@ -69,20 +79,13 @@ logconfig_dict = {
 }
 
 
-PR_SET_PDEATHSIG = 1
-
-# A worker that ends with this code is not started again: gunicorn gives up and says so.
-REFUSED = 4
-
-
 def post_fork(server: Any, worker: Any) -> None:
     """Let this process die with the one that started it.
 
     When that one is killed, gunicorn notices after a second or two; for so long the port would
     stay taken, and a server that is started anew would have to wait.
     """
-    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -97,7 +100,7 @@ def post_worker_init(worker: Any) -> None:
     worker.engine = parts["jobdeck"]
     if settings.run_worker:
         worker.engine.run()
-    if settings.demo:
+    if settings.demo and worker.age == 1:  # the first of the processes
         _fill_the_demo(worker.engine)
     # A signal may interrupt the handler of another one: an Event would wait for itself then.
     worker.asked_to_stop = queue.SimpleQueue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ class Settings:
     handlers: tuple[str, ...] = ()
     threads: int = 10
     web_threads: int = 64
+    web_processes: int = 1
     run_worker: bool = True
     grace_seconds: float = 20.0
     heartbeat_seconds: float = 10.0
@@ -52,6 +54,7 @@ class Settings:
             handlers=read.words("HANDLERS"),
             threads=read.whole("THREADS", 10, least=1),
             web_threads=read.whole("WEB_THREADS", 64, least=26),
+            web_processes=read.whole("WEB_PROCESSES", 1, least=1),
             run_worker=read.switch("RUN_WORKER", True),
             grace_seconds=read.seconds("GRACE_SECONDS", 20.0),
             heartbeat_seconds=read.seconds("HEARTBEAT_SECONDS", 10.0),
@@ -78,6 +81,11 @@ class Settings:
                 "JOBDECK_LEASE_SECONDS must be at least twice JOBDECK_HEARTBEAT_SECONDS, "
                 "so that one late heartbeat does not cost a worker its tasks."
             )
+        if self.web_processes > 1 and self.database.startswith("sqlite"):
+            raise BadSetting(
+                "JOBDECK_WEB_PROCESSES is for PostgreSQL, which lets several processes write: name "
+                "such a database in JOBDECK_DATABASE_URL, or give one process more threads."
+            )
         if bool(self.admin_email) != bool(self.admin_password):
             raise BadSetting("Set JOBDECK_ADMIN_EMAIL and JOBDECK_ADMIN_PASSWORD both, or neither.")
         return self
@@ -102,13 +110,19 @@ class Settings:
         if self.secret_key:
             return self.secret_key
         kept = self.data_dir / "secret_key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
+        if not kept.exists():
+            self._make_signing_key(kept)
         return kept.read_text().strip()
+
+    def _make_signing_key(self, kept: Path) -> None:
+        """Make it whole or not at all: several processes may start at once, and one makes it."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        made = kept.with_name(f".secret_key-{os.getpid()}-{secrets.token_hex(4)}")
+        with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, kept)
+        made.unlink()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ LOCK_SECONDS = 5
 #: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
 #: process that is frozen in one must not keep the others from theirs.
 REST_SECONDS = 10
+#: How often it is looked there whether somebody was not told.
+POSTGRESQL_LOOK_SECONDS: Final = 2.0
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.
 SQLITE_TURN_SECONDS = 5
 #: What is left for the lock itself to a writer that has waited so long for its turn.
@@ -249,50 +251,36 @@ class Line:
 
 
 class Changes:
-    """Tells whether anybody has made work for others since it was asked last. For one thread.
+    """Tells whether others may have written since it was asked last. For one thread.
 
-    SQLite tells of any write, in microseconds, on a connection that does not write itself;
-    PostgreSQL tells who listens. So looking for what other processes did costs next to nothing
-    while they do nothing.
+    SQLite tells of any write, in microseconds, on a connection that does not write itself. On
+    PostgreSQL nobody tells who does not listen: there the answer is yes every two seconds.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._seen = -1
-        self._told = 0
 
     def have_come(self) -> bool:
         """Whether there may be changes; at the first question there are."""
-        if self._connection is None:
-            self._connection = self._connect()
-        try:
-            version = self._version(self._connection)
-        except DBAPIError:
-            self.close()  # What was told meanwhile is lost; the first answer of the next is yes.
-            raise
+        version = self._version() if self._database.is_sqlite else self._moment()
         before, self._seen = self._seen, version
         return version != before
 
-    def _connect(self) -> Connection:
-        connection = self._database.by_itself.connect()
-        if not self._database.is_sqlite:
-            driver: Any = connection.connection.driver_connection
-            connection.detach()  # from the pool, where nobody else should be told
-            driver.add_notify_handler(self._hear)
-            connection.exec_driver_sql("LISTEN jobdeck")
-        self._seen = -1
-        return connection
+    def _moment(self) -> int:
+        return int(time.monotonic() / POSTGRESQL_LOOK_SECONDS)
 
-    def _hear(self, _: object) -> None:
-        self._told += 1
-
-    def _version(self, connection: Connection) -> int:
-        if self._database.is_sqlite:
-            seen: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-            return seen
-        connection.exec_driver_sql("SELECT 1")  # what was told comes with any answer
-        return self._told
+    def _version(self) -> int:
+        if self._connection is None:
+            self._connection = self._database.by_itself.connect()
+            self._seen = -1
+        try:
+            seen: int = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        except DBAPIError:
+            self.close()  # What was told meanwhile is lost; the first answer of the next is yes.
+            raise
+        return seen
 
     def close(self) -> None:
         """Give the connection back."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
-from app import create_app, schema
+from app import create_app, db, schema
 from app.config import Settings
 from app.db import Database
 from app.users import passwords
@@ -54,23 +58,63 @@ def _templates_translated_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _addresses_compiled_once() -> Iterator[None]:
+    """All applications of a run have the same routes, and compiling them is most of making one."""
+    compiled, kept = Rule._compile_builder, dict[Any, Any]()
+
+    def compiled_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, str(rule.defaults), append_unknown)
+        if key not in kept:
+            kept[key] = compiled(rule, append_unknown)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compiled_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commits_that_wait_for_no_disk() -> Iterator[None]:
+    """Tests kill processes, not the power: what the kernel has been given is there afterwards."""
+    prepare = db._prepare_sqlite
+
+    @functools.wraps(prepare)
+    def prepare_swift(connection: sqlite3.Connection, record: object) -> None:
+        prepare(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "_prepare_sqlite", prepare_swift)
+        yield
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--on", choices=DATABASES, help="run all tests on this database")
+    parser.addoption("--seed", type=int, help="the random moments and schedules of a failure")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked as conformance on every database, unless one was asked for."""
-    everywhere = metafunc.definition.get_closest_marker("conformance")
-    if everywhere and "on" in metafunc.fixturenames and not metafunc.config.getoption("--on"):
-        metafunc.parametrize("on", DATABASES, indirect=True)
+    kinds = _databases_of(metafunc.definition)
+    if "on" in metafunc.fixturenames and kinds and not metafunc.config.getoption("--on"):
+        metafunc.parametrize("on", kinds, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite itself where another database was asked for."""
-    if config.getoption("--on") not in (None, "sqlite"):
-        about_sqlite = [item for item in items if item.get_closest_marker("about_sqlite")]
-        config.hook.pytest_deselected(items=about_sqlite)
-        items[:] = [item for item in items if item not in about_sqlite]
+    """Leave out what is about one database where another one was asked for."""
+    on = config.getoption("--on")
+    others = [item for item in items if on and on not in (_databases_of(item) or DATABASES)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _databases_of(item: pytest.Item) -> tuple[str, ...]:
+    """The databases that a test names; none: it runs on SQLite, or on what is asked for."""
+    for name in DATABASES:
+        if item.get_closest_marker(f"about_{name}"):
+            return (name,)
+    return DATABASES if item.get_closest_marker("conformance") else ()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -22,9 +23,23 @@ FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 class Server:
     """A running server that makes and drops databases."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, folder: Path) -> None:
+        self.port = _free_port()
+        self._folder = folder
         self._numbers = count(1)
+        self._process = _start(folder, self.port)
+
+    def restart(self) -> None:
+        """Stop it, whoever is connected, and start it again."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=30)
+        self._process = _start(self._folder, self.port)
+        eventually(self.answers, within=30)
+
+    def stop(self) -> None:
+        """Stop it for good, when nobody is connected any more."""
+        self._process.terminate()
+        self._process.wait(timeout=30)
 
     def database(self) -> AbstractContextManager[str]:
         """The URL of an empty database that is dropped afterwards."""
@@ -65,14 +80,12 @@ def running() -> Iterator[Server]:
     try:
         _give_away(folder)
         _run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N")
-        server = Server(_free_port())
-        process = _start(folder, server.port)
+        server = Server(folder)
         try:
             eventually(server.answers, within=30)
             yield server
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

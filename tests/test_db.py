@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from app import db
 from app.db import Database
 from tests.visitor import Visitor
 from tests.web.jobs.api import refused
@@ -34,6 +37,14 @@ def somebody_writing(database: Database) -> Iterator[None]:
     finally:
         let_go.set()
         thread.join()
+
+
+def test_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "database")
+    # As it is without the tests' own haste.
+    vars(db._prepare_sqlite)["__wrapped__"](connection, None)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    connection.close()
 
 
 def test_a_writer_gives_up_when_its_turn_does_not_come(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ def test_without_any_variable_there_is_a_default_for_each() -> None:
 
 def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
     given = {
-        "data_dir": "/data", "database_url": "sqlite://", "secret_key": "s", "handlers": "a.b, c",
-        "threads": "3", "web_threads": "40", "run_worker": "0", "grace_seconds": "2.5",
-        "heartbeat_seconds": "1", "lease_seconds": "9", "poll_seconds": "0.5",
-        "max_value_kb": "7", "max_upload_mb": "8", "max_file_mb": "9", "file_roots": "/a,/b",
+        "data_dir": "/data", "database_url": "postgresql://x", "secret_key": "s",
+        "handlers": "a.b, c", "threads": "3", "web_threads": "40", "web_processes": "2",
+        "run_worker": "0", "grace_seconds": "2.5", "heartbeat_seconds": "1", "lease_seconds": "9",
+        "poll_seconds": "0.5", "max_value_kb": "7", "max_upload_mb": "8", "max_file_mb": "9",
+        "file_roots": "/a,/b",
         "rate_limit": "no", "secure_cookies": "yes", "trusted_proxies": "2", "demo": "on",
         "admin_email": "a@b", "admin_password": "p", "login_prompt": "hi",
         "login_background": __file__,
@@ -65,6 +67,12 @@ def test_two_settings_must_go_together() -> None:
         read(HEARTBEAT_SECONDS="10", LEASE_SECONDS="19")
 
 
+def test_several_web_processes_need_a_database_that_several_can_write() -> None:
+    with pytest.raises(BadSetting, match="JOBDECK_WEB_PROCESSES is for PostgreSQL"):
+        read(WEB_PROCESSES="2")
+    assert read(WEB_PROCESSES="2", DATABASE_URL="postgresql://x").web_processes == 2
+
+
 def test_the_first_superadmin_is_named_whole_or_not_at_all() -> None:
     with pytest.raises(BadSetting, match="both, or neither"):
         read(ADMIN_EMAIL="a@example.com")
@@ -87,6 +95,14 @@ def test_the_signing_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> 
     mode = (tmp_path / "new" / "secret_key").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
     assert dataclasses.replace(settings, secret_key="given").signing_key() == "given"
+
+
+def test_processes_that_start_at_once_have_one_signing_key(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    with ThreadPoolExecutor(8) as threads:
+        keys = set(threads.map(lambda _: settings.signing_key(), range(8)))
+    assert len(keys) == 1
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["secret_key"]
 
 
 def test_no_secret_is_shown() -> None:

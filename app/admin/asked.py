@@ -63,9 +63,7 @@ class Asked:
     @property
     def complaints(self) -> list[str]:
         """What of the address could not be meant."""
-        return [
-            f"{field.label}: {error}" for field in self.form.fields for error in field.errors
-        ] + self.form.errors
+        return self.form.complaints
 
     def query(self, **changes: object) -> str:
         """The address of the same list but for these; its first page, unless a page is named."""

@@ -56,6 +56,12 @@ class Form:
     fields: list[Field]
     errors: list[str] = field(default_factory=list)
 
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong, each sentence with the label of its field before it."""
+        found = [f"{field.label}: {error}" for field in self.fields for error in field.errors]
+        return found + self.errors
+
     def fill(self, submitted: Mapping[str, Sequence[str]], *, whole: bool = True) -> None:
         """Show what a person has written, as it is.
 

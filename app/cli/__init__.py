@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "serve": "app.cli.serving",
-    "worker": "app.cli.serving",
+    "worker": "app.cli.working",
     "db": "app.cli.schema",
     "users": "app.cli.users",
     "jobs": "app.cli.jobs",
+    "handlers": "app.cli.handlers",
 }
 
 
@@ -45,7 +46,11 @@ class Commands(SayingErrors):
 )
 def main() -> None:
     """Jobdeck: an admin panel for durable background jobs."""
-    # Handlers that lie where the command is called are found, as gunicorn finds them.
+    find_what_lies_here()
+
+
+def find_what_lies_here() -> None:
+    """Let handlers be found that lie where the command is called, as gunicorn finds them."""
     if (here := os.getcwd()) not in sys.path:
         sys.path.append(here)
 

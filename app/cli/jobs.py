@@ -6,25 +6,26 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
-from app.cli.saying import SayingErrors
-from app.cli.schema import open_database
-from app.config import Settings
+from app.cli.handlers import limit_of
+from app.cli.opening import open_engine
+from app.cli.saying import SayingErrors, as_json, write_json
+from app.cli.start_options import read, start_options
+from app.db import iso
 from app.jobs import RETRY_CHOICES, Engine, JobDetail, JobRow, JobsError, JobStatus
+from app.jobs.options import StartOptions
+from app.jobs.steering import NewLimit
 
 PAGE: Final = 500
 LOOK_EVERY_SECONDS: Final = 0.2
-#: The words for tasks of a retry.
 
 job_id = click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 wait = click.option(
     "--wait", is_flag=True, help="Wait for its end; then 0 is for DONE, and 1 otherwise."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, as the API tells it.")
 
 
 @click.group(cls=SayingErrors, errors=(JobsError,))
@@ -36,13 +37,17 @@ def jobs() -> None:
 @click.argument("handler")
 @click.option("--params", default="{}", help="The handler's params, as a JSON object.")
 @click.option("--name", help="A name for the job; else the handler's title.")
+@start_options
 @wait
 @as_json
-def start(handler: str, params: str, name: str | None, wait: bool, as_json: bool) -> None:
+def start(
+    handler: str, params: str, name: str | None, wait: bool, as_json: bool, **options: Any
+) -> None:
     """Start a job of HANDLER. It runs in a server or a worker, not in this process."""
     given = _object(params)
-    with _engine() as engine:
-        job_id = engine.start(handler, given, name=name)
+    own = {option: read(value) for option, value in options.items() if value is not None}
+    with open_engine() as engine:
+        job_id = engine.start(handler, given, name=name, **cast(StartOptions, own))
         _tell_of(engine, job_id, f"Started job {job_id}.", wait=wait, as_json=as_json)
 
 
@@ -51,10 +56,10 @@ def start(handler: str, params: str, name: str | None, wait: bool, as_json: bool
 @as_json
 def list_(limit: int | None, as_json: bool) -> None:
     """Show the jobs, newest first."""
-    with _engine() as engine:
+    with open_engine() as engine:
         rows = _rows(engine, limit or (None if as_json else 20))
         if as_json:
-            _write_json([_row(row) for row in rows])
+            write_json([_row(row) for row in rows])
             return
         for row in rows:
             click.echo(_line(row))
@@ -65,12 +70,14 @@ def list_(limit: int | None, as_json: bool) -> None:
 @as_json
 def show(job_id: int, as_json: bool) -> None:
     """Show one job, with its params and its state."""
-    with _engine() as engine:
+    with open_engine() as engine:
         job = engine.job(job_id)
     if as_json:
-        _write_json(_detail(job))
+        write_json(_detail(job))
         return
     click.echo(_line(job))
+    for name, told in _told_of(job):
+        click.echo(f"{name}: {told}")
     for name in ("params", "state"):
         click.echo(f"{name}: {json.dumps(getattr(job, name), ensure_ascii=False, indent=2)}")
     if job.error:
@@ -82,10 +89,10 @@ def show(job_id: int, as_json: bool) -> None:
 @as_json
 def cancel(job_id: int, as_json: bool) -> None:
     """Let nothing of a job begin any more, and ask what runs of it to stop."""
-    with _engine() as engine:
+    with open_engine() as engine:
         job = engine.cancel(job_id)
     if as_json:
-        _write_json(_detail(job))
+        write_json(_detail(job))
     elif job.is_final:
         click.echo(f"Job {job_id} is cancelled.")
     else:
@@ -116,7 +123,7 @@ def which_tasks(_ctx: click.Context, _param: click.Parameter, value: str) -> str
 @as_json
 def retry(job_id: int, tasks: str | list[int], wait: bool, as_json: bool) -> None:
     """Run tasks of a job that has ended once more."""
-    with _engine() as engine:
+    with open_engine() as engine:
         engine.retry(job_id, tasks)
         _tell_of(engine, job_id, f"Trying job {job_id} again.", wait=wait, as_json=as_json)
 
@@ -127,12 +134,54 @@ def retry(job_id: int, tasks: str | list[int], wait: bool, as_json: bool) -> Non
 @as_json
 def rename(job_id: int, name: str, as_json: bool) -> None:
     """Give a job another NAME."""
-    with _engine() as engine:
+    with open_engine() as engine:
         job = engine.rename_job(job_id, name)
     if as_json:
-        _write_json(_detail(job))
+        write_json(_detail(job))
     else:
         click.echo(f"Job {job_id} is now named {job.name}.")
+
+
+@jobs.command()
+@job_id
+@click.argument("priority", type=int)
+@as_json
+def priority(job_id: int, priority: int, as_json: bool) -> None:
+    """Give a job that waits another PRIORITY: lower comes first."""
+    with open_engine() as engine:
+        job = engine.set_priority(job_id, priority)
+    if as_json:
+        write_json(_detail(job))
+    else:
+        click.echo(f"Job {job_id} has priority {job.priority} now.")
+
+
+@jobs.command("start-now")
+@job_id
+@as_json
+def start_now(job_id: int, as_json: bool) -> None:
+    """Let a job start that is not due yet."""
+    with open_engine() as engine:
+        job = engine.start_now(job_id)
+    if as_json:
+        write_json(_detail(job))
+    else:
+        click.echo(f"Job {job_id} may start now.")
+
+
+@jobs.command()
+@job_id
+@click.argument("number", metavar="NUMBER", callback=limit_of)
+@as_json
+def limit(job_id: int, number: NewLimit, as_json: bool) -> None:
+    """Let NUMBER tasks of a job run at once: none is no limit, declared what its handler has."""
+    with open_engine() as engine:
+        engine.set_parallel_limit(job_id, number)
+        job = engine.job(job_id)
+    if as_json:
+        write_json(_detail(job))
+    else:
+        click.echo(f"Tasks of job {job_id} at once: {job.parallel_limit or 'no limit'}.")
 
 
 @jobs.command()
@@ -140,19 +189,12 @@ def rename(job_id: int, name: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(job_id: int, yes: bool) -> None:
     """Delete a job that has ended, with its tasks, its log and its files."""
-    with _engine() as engine:
+    with open_engine() as engine:
         job = engine.job(job_id)
         if not yes:
             click.confirm(f"Delete job {job_id}, {job.name}, for good?", abort=True)
         engine.delete_job(job_id)
     click.echo(f"Job {job_id} is deleted.")
-
-
-@contextmanager
-def _engine() -> Iterator[Engine]:
-    settings = Settings.from_environment()
-    with open_database(settings) as database:
-        yield Engine(database, settings)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -173,7 +215,7 @@ def _tell_of(engine: Engine, job_id: int, begun: str, *, wait: bool, as_json: bo
         click.echo(begun)
     job = _wait_for(engine, job_id) if wait else engine.job(job_id)
     if as_json:
-        _write_json(_detail(job))
+        write_json(_detail(job))
     elif wait:
         click.echo(_line(job))
     sys.exit(1 if wait and job.status != JobStatus.DONE else 0)
@@ -200,6 +242,16 @@ def _rows(engine: Engine, limit: int | None) -> Iterator[JobRow]:
         after, left = page[-1].id, None if left is None else left - len(page)
 
 
+def _told_of(job: JobDetail) -> Iterator[tuple[str, object]]:
+    """What a job was started with, beside its params; of what it leaves to its handler, nothing."""
+    yield "priority", job.priority
+    if job.due_at:
+        yield "due", iso(job.due_at)
+    for name in ("retries", "timeout", "parallel_limit", "rescheduled_from_job"):
+        if getattr(job, name) is not None:
+            yield name.replace("_", " "), getattr(job, name)
+
+
 def _line(job: JobRow) -> str:
     said = f"{job.id:>6}  {job.status:<16}  {job.progress:>3} %  {job.done} of {job.total} done"
     failed = f", {job.failed} failed" if job.failed else ""
@@ -216,7 +268,3 @@ def _detail(job: JobDetail) -> dict[str, Any]:
     from app.web.api import job_detail
 
     return job_detail(job)
-
-
-def _write_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

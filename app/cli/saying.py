@@ -1,10 +1,13 @@
-"""Commands that say what went wrong in a sentence, and end with 1."""
+"""What commands say: what went wrong in a sentence, then they end with 1; and JSON for programs."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, as the API tells it.")
 
 
 class SayingErrors(click.Group):
@@ -20,3 +23,8 @@ class SayingErrors(click.Group):
             return super().invoke(ctx)
         except self.errors as error:
             raise click.ClickException(str(error)) from error
+
+
+def write_json(value: object) -> None:
+    """Write it for a program."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

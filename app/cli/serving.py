@@ -1,10 +1,8 @@
-"""`jobdeck serve` and `jobdeck worker`: the two ways in which a process runs for long."""
+"""`jobdeck serve`: pages, and jobs beside them."""
 
 from __future__ import annotations
 
 import os
-import queue
-import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -32,29 +30,6 @@ def serve(host: str, port: int) -> None:
     sys.stdout.flush()
     # In place of this process: what stops it, stops gunicorn.
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *_arguments(host, port)])
-
-
-@click.command()
-def worker() -> None:
-    """Run jobs without serving pages, until SIGTERM or Ctrl-C."""
-    from app.jobs import Engine, JobsError
-
-    settings = Settings.from_environment()
-    demand_supported(settings.database)
-    # A signal may come at any moment: an Event could be waited for by the thread that sets it.
-    asked_to_stop: queue.SimpleQueue[None] = queue.SimpleQueue()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: asked_to_stop.put(None))
-    with open_database(settings) as database:
-        try:
-            engine = Engine(database, settings)
-        except JobsError as error:
-            raise click.ClickException(str(error)) from error
-        engine.run()
-        click.echo("This worker runs jobs. Stop it with Ctrl-C.")
-        asked_to_stop.get()
-        engine.begin_stop()
-        engine.stop()
 
 
 def _arguments(host: str, port: int) -> list[str]:

@@ -22,13 +22,13 @@ TELL_SECONDS: Final = 0.25
 #: A program for tables takes a cell that begins so for a formula, and does what it says.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
 
-TIMES: Final = ("created_at", "started_at", "finished_at", "cancel_requested_at")
+TIMES: Final = ("due_at", "created_at", "started_at", "finished_at", "cancel_requested_at")
 PEOPLE: Final = ("started_by", "cancel_requested_by")
 #: A job in the order in which the API tells it.
 TOLD: Final = (
-    "id", "name", "handler", "status", "progress", "counts", "created_at", "started_at",
-    "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by", "state", "params",
-    "error",
+    "id", "name", "handler", "status", "progress", "counts", "priority", "due_at", "created_at",
+    "started_at", "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
+    "state", "params", "error", "retries", "timeout", "parallel_limit", "rescheduled_from_job",
 )  # fmt: skip
 COUNTS: Final = ("total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped")
 COLUMNS: Final = (*TOLD[:5], *COUNTS, *TOLD[6:])

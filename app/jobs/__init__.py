@@ -7,6 +7,7 @@ from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.steering import DECLARED
+from app.jobs.store.keeping import declared_roles
 from app.jobs.store.listing import JobFilter
 from app.jobs.store.steering import EVERYTHING
 from app.jobs.uploads import UploadedFile
@@ -51,5 +52,6 @@ __all__ = [
     "TaskTimedOut",
     "UploadedFile",
     "WorkerRow",
+    "declared_roles",
     "task_handler",
 ]

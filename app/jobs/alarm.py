@@ -23,9 +23,8 @@ class Alarm:
         self._next: datetime | None = None
 
     def set(self, connection: Connection) -> None:
-        """Look when something is due next: a job, or a task that is to be tried again."""
-        moments = (waiting.next_due(connection), retrying.next_try(connection))
-        self._next = min((each for each in moments if each), default=None)
+        """Look when something is due next: a job, a task's next try, or the end of a pause."""
+        self._next = waiting.next_moment(connection)
 
     def seconds_left(self, most: float) -> float:
         """How long to sleep: until something is due, and no longer than `most`."""
@@ -34,11 +33,11 @@ class Alarm:
         return min(most, max(0.0, (self._next - now()).total_seconds()))
 
     def rings(self) -> bool:
-        """Let go some of what is due; tell whether there was anything."""
+        """Let go some of what is due; tell whether something was."""
         if self._next is None or self._next > now():
             return False
         due = {*waiting.let_due_start(self._database), *retrying.let_due_go(self._database)}
         self._announce(due)
         with self._database.reading() as connection:
             self.set(connection)
-        return bool(due)
+        return True

@@ -26,7 +26,7 @@ from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import adding, ending, reading, recording, removing, reopening, waiting
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, storable_text
+from app.jobs.values import decode, name_of
 from app.jobs.views import JobDetail
 
 LONGEST_NAME = 500
@@ -105,7 +105,7 @@ class Changing:
             if not removing.doom_ended(connection, job_id):
                 reading.job(connection, job_id)
                 raise JobNotEnded(job_id, "deleted")
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         housekeeping.work_off(lambda: housekeeping.remove_some(self.database, job_id))
         self.shelf.remove_of(job_id)
 
@@ -118,7 +118,7 @@ class Changing:
 
     def rename_job(self, job_id: int, name: str) -> JobDetail:
         """Give a job another name; raise JobNotFound, or InvalidParams for one that will not do."""
-        name = storable_text(name).strip()
+        name = name_of(name)
         if not name:
             raise InvalidParams({"name": ["Write a name."]})
         if len(name) > LONGEST_NAME:
@@ -126,7 +126,7 @@ class Changing:
         with self.database.writing() as connection:
             reading.job(connection, job_id)
             recording.rename(connection, job_id, name)
-        self.bus.announce([job_id])
+        self.bus.note([job_id])
         return self._job(job_id)
 
     def set_priority(self, job_id: int, priority: int) -> JobDetail:
@@ -227,7 +227,7 @@ class Changing:
             with self.database.writing_once() as connection:
                 stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
             if stored:
-                self.bus.announce([job_id])
+                self.bus.note([job_id])
                 return newer
 
     def _job_state(self, job_id: int) -> JobState:

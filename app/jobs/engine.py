@@ -19,6 +19,7 @@ from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
+from app.jobs.hints import hints_of
 from app.jobs.options import StartOptions, checked
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
@@ -26,7 +27,7 @@ from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
 from app.jobs.uploads import uploads_in
-from app.jobs.values import encode_object, mask_text, secrets_in, storable_text
+from app.jobs.values import encode_object, mask_text, name_of, secrets_in, storable_text
 from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,14 @@ class Engine(Changing, Steering):
         demand_supported(database.url)
         self.database = database
         self.settings = settings
-        self.bus = Bus()
+        self._hints = hints_of(database, settings.data_dir / "hints")
+        self.bus = Bus(self._hints)
         #: Differs in every process: who watches sees by it that the server is another one.
         self.boot = secrets.token_hex(8)
         self.registry = registry if registry is not None else Registry()
         if registry is None:
             self.registry.discover(settings.handler_modules)
-        self.shelf = Shelf(database, settings, self.bus.announce)
+        self.shelf = Shelf(database, settings, self.bus.note)
         self._within = within
         self._running: Running | None = None
 
@@ -70,6 +72,7 @@ class Engine(Changing, Steering):
                 self.settings,
                 self.registry,
                 self.bus,
+                hints=self._hints,
                 shelf=self.shelf,
                 engine=self,
                 within=self._within,
@@ -87,6 +90,10 @@ class Engine(Changing, Steering):
         if self._running:
             self._running.stop(self.settings.grace_seconds)
             self._running = None
+
+    def hearing_others(self) -> AbstractContextManager[None]:
+        """Announce here, too, what other processes change, until the block is left."""
+        return self._hints.hearing_of_changes(self.bus.pass_on)
 
     @property
     def trouble(self) -> str | None:
@@ -128,7 +135,7 @@ class Engine(Changing, Steering):
         handler = self.registry[job_handler_name]
         declared = {"priority": handler.priority}
         new = NewJob(
-            name=storable_text(name.strip() or handler.title)[:LONGEST_NAME],
+            name=(name_of(name) or handler.title)[:LONGEST_NAME],
             handler=handler.name,
             params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),

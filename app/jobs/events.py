@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -17,15 +17,40 @@ NO_JOB: Final = 0
 Listener = Callable[[Collection[int]], None]
 
 
+class Others(Protocol):
+    """The other processes, as far as they can be told. Telling must not wait either."""
+
+    def tell_of_work(self) -> None:
+        """Say that there may be something to do."""
+        ...
+
+    def tell_of_changes(self, job_ids: Collection[int]) -> None:
+        """Say that these jobs are not what they were."""
+        ...
+
+
 class Bus:
     """Announce that jobs changed, after the change is durable; watch for such announcements."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Others | None = None) -> None:
+        self._others = others
         self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()
 
     def announce(self, job_ids: Collection[int]) -> None:
-        """Tell every watcher that these jobs are not what they were."""
+        """Tell all who watch these jobs, and every scheduler that there may be something to do."""
+        self.note(job_ids)
+        if job_ids and self._others:
+            self._others.tell_of_work()
+
+    def note(self, job_ids: Collection[int]) -> None:
+        """Tell all who watch these jobs of a change that gives other processes nothing to do."""
+        self.pass_on(job_ids)
+        if job_ids and self._others:
+            self._others.tell_of_changes(job_ids)
+
+    def pass_on(self, job_ids: Collection[int]) -> None:
+        """Tell those of this process who watch these jobs what another process has done."""
         if not job_ids:
             return
         for listener in self._listeners:

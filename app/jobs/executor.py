@@ -127,7 +127,8 @@ class Executor:
 
         def cut_off(thread: threading.Thread) -> None:
             late = _outcome_of(work, begun_at)
-            late.traceback = storable_text(mask_text(_place(thread), work.facts.secrets))
+            if place := _place(thread):
+                late.traceback = storable_text(mask_text(place, work.facts.secrets))
             _time_out(late, work)
             self._journal.cut_off(late)
 
@@ -203,11 +204,13 @@ def _try_again(outcome: TaskWrites, error: BaseException, work: Work) -> None:
         outcome.run_after = moment(work.handler.pause(work.claim.retries))
 
 
-def _place(thread: threading.Thread) -> str:
-    """Where a thread is in its handler."""
+def _place(thread: threading.Thread) -> str | None:
+    """Where a thread is in its handler; None: it has just left it."""
     frames = traceback.extract_stack(sys._current_frames().get(thread.ident or 0))
     own = [place for place, frame in enumerate(frames) if frame.filename == __file__]
-    where = traceback.format_list(frames[own[-1] + 1 :] if own else frames)
+    if not own or frames[own[-1]].name != Executor._result.__name__:
+        return None
+    where = traceback.format_list(frames[own[-1] + 1 :])
     return "Where it was then (most recent call last):\n" + "".join(where)
 
 

@@ -194,9 +194,10 @@ class Finisher:
             error = self._called(step, "before_job_finish", hook)
         tasks = [] if error else job.added
         ended = self._record(step, lambda: self._end(step.end(error), tasks))
+        signals.tell_of_ends(self._parts.database, [step.job_id])
         if ended.successor:
             self._parts.announce([ended.successor])
-        signals.tell_of_ends(self._parts.database, [step.job_id])
+            signals.tell_of_jobs(self._parts.database, signals.job_created, [ended.successor])
         return ended.is_owed
 
     def _after(self, step: Step) -> None:

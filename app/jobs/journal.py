@@ -25,6 +25,7 @@ from app.jobs.errors import (
     ValueNotStorable,
 )
 from app.jobs.gathering import Gathering, Group, Ticket
+from app.jobs.refusals import refused
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
 
@@ -115,21 +116,22 @@ class Journal:
             self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
-        """Return a job's newest state, also one that is not durable yet; raise JobNotFound."""
+        """Return a job's newest state, also one that is not durable yet; raise JobNotFound.
+
+        While the database cannot be read it waits, as what is handed over does; EngineStopped when
+        that is over.
+        """
         with self._changed:
             newest = self._gathering.newest(job_id)
-        return newest or self._stored_job_state(job_id)
-
-    def _stored_job_state(self, job_id: int) -> JobState:
-        """Read it, again and again while the database does not answer."""
-        while True:
+        while newest is None:
             try:
                 with self._database.reading() as connection:
                     return recording.job_state(connection, job_id)
             except OperationalError as error:
                 log.warning("The state of job %s cannot be read yet: %s", job_id, why(error))
-            if self._given_up.wait(RETRY_SECONDS[0]):
+            if self._given_up.wait(RETRY_SECONDS[-2]):
                 raise EngineStopped
+        return newest
 
     def offer_job_state(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
@@ -386,30 +388,10 @@ class Journal:
 
     def _set_refused_apart(self, group: Group) -> bool:
         """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
-        reasons = self._refused_tasks(group, list(group.writes)) or self._refused_states(group)
+        reasons = refused(self._database, group)
         for task_id, refusal in reasons.items():
             log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
         with self._changed:
             self._gathering.fail(group, reasons)
             self._changed.notify_all()
         return bool(reasons)
-
-    def _refused_tasks(self, group: Group, ids: list[int]) -> dict[int, str]:
-        """Why the database refuses which tasks, found by halving; nothing is written."""
-        writes = [group.writes[task_id] for task_id in ids]
-        reason = recording.refusal(self._database, group.worker_id, writes)
-        if reason is None:
-            return {}
-        if len(ids) == 1:
-            return {ids[0]: reason}
-        half = len(ids) // 2
-        return self._refused_tasks(group, ids[:half]) | self._refused_tasks(group, ids[half:])
-
-    def _refused_states(self, group: Group) -> dict[int, str]:
-        """The same for states of jobs: the tasks that had a part in such a state."""
-        reasons: dict[int, str] = {}
-        for head in group.heads.values():
-            reason = recording.refusal(self._database, group.worker_id, [], [head.newest])
-            if reason:
-                reasons |= {ticket.task_id: reason for ticket in head.tickets}
-        return reasons

@@ -7,9 +7,9 @@ from typing import Any
 
 from app.db import Database
 from app.jobs.files import Shelf
-from app.jobs.store import inspecting, listing, reading
+from app.jobs.store import inspecting, listing, reading, rescheduling
 from app.jobs.store.listing import JobFilter
-from app.jobs.views import FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
+from app.jobs.views import Chain, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 from app.keyset import Window
 
 
@@ -40,6 +40,14 @@ class Looking:
         window = Window(size=limit, after=after, before=before)
         with self.database.reading() as connection:
             return reading.jobs(connection, which or JobFilter(), window, sort)
+
+    def chain(self, job_id: int) -> Chain:
+        """Return the jobs that a job repeats, and those that repeat it; the nearest 20 (Q5)."""
+        with self.database.reading() as connection:
+            return Chain(
+                earlier=rescheduling.earlier_jobs(connection, job_id),
+                later=rescheduling.later_jobs(connection, job_id),
+            )
 
     def details(self, job_ids: Collection[int]) -> dict[int, JobDetail]:
         """Return these jobs with all that is known of them, by id, as far as they exist."""

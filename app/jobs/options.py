@@ -89,7 +89,7 @@ def delay(value: Any) -> timedelta | None:
 def parallel_limit(value: Any) -> int:
     """How many tasks of a job run at once; None, stored as 0: as many as there are threads."""
     if value is not None and (not is_whole(value) or not 1 <= value <= MOST):
-        raise ValueError(f"Write a whole number from 1 to {MOST:,}, or nothing for no limit")
+        raise ValueError(f"Write a whole number from 1 to {MOST:,}, or none for no limit")
     return 0 if value is None else int(value)
 
 

@@ -20,6 +20,7 @@ from app.jobs.events import Bus
 from app.jobs.executor import Executor, Pool
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Parts
+from app.jobs.hints import Hints
 from app.jobs.journal import Journal
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
@@ -43,11 +44,13 @@ class Running:
         registry: Registry,
         bus: Bus,
         *,
+        hints: Hints,
         shelf: Shelf,
         engine: object,
         within: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._database = database
+        self._hints = hints
         self._shelf = shelf
         self._engine = engine
         self._registry = registry
@@ -59,7 +62,7 @@ class Running:
         self._worker = Worker(database, folder, threads=threads, lease=settings.lease_seconds)
         self._journal = Journal(
             database,
-            bus.announce,
+            bus.note,
             more_to_come=lambda: bool(self._pool.load),
             on_fenced=lambda worker_id: self._scheduler.fenced(worker_id),
         )
@@ -105,7 +108,7 @@ class Running:
             journal=self._journal,
             pool=self._pool,
             shelf=self._shelf,
-            announce=self._bus.announce,
+            announce=self._bus.note,
             rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
         )
 
@@ -134,6 +137,7 @@ class Running:
         self._journal.write_for(self._worker.id)
         self._pool.start()
         self._watching.enter_context(self._bus.watching(self._scheduler.hint))
+        self._watching.enter_context(self._hints.hearing_of_work(self._scheduler.hint))
         self._scheduler.start()
 
     def begin_stop(self) -> None:
@@ -143,8 +147,10 @@ class Running:
                 return
             self._is_stopping = True
             self._scheduler.stop()
+            waiting = self._pool.take_back()
             try:
-                hand_back(self._database, self._worker, self._pool.take_back())
+                hand_back(self._database, self._worker, waiting)
+                self._bus.announce({work.job_id for work in waiting})
             except DBAPIError as error:
                 log.warning("What is not begun is handed back at the end: %s", why(error))
 

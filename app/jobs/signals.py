@@ -20,6 +20,7 @@ from blinker import NamedSignal, Namespace
 from app.db import Database, iso
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import inspecting, reading
+from app.jobs.store.inspecting import Fate
 from app.jobs.store.recording import TaskWrites
 from app.jobs.views import JobRow
 
@@ -35,9 +36,11 @@ job_stalled: Final = _named("job-stalled", "A worker died under a job, which goe
 task_started: Final = _named("task-started", "A task is about to run.")
 task_done: Final = _named("task-done", "A task ended well.")
 task_failed: Final = _named("task-failed", "A task failed for good.")
+task_retrying: Final = _named("task-retrying", "A task failed, and will be tried again.")
 
 Told = TypeVar("Told")
-_OF_OUTCOMES: Final = (task_done, task_failed, job_progress)
+_OF_TASKS: Final = (task_done, task_failed, task_retrying)
+_OF_OUTCOMES: Final = (*_OF_TASKS, job_progress)
 
 
 def send(signal: NamedSignal, handler: str, **facts: Any) -> None:
@@ -72,19 +75,21 @@ def tell_of_outcomes(database: Database, group: Iterable[TaskWrites]) -> None:
     """Say what became of the tasks that a group of writes has ended, and how far their jobs are."""
     if not any(each.receivers for each in _OF_OUTCOMES):
         return
-    ended = [writes for writes in group if writes.status]
-    said = {writes.task_id: writes for writes in ended}
-    for task_id, handler, index in _quietly(lambda: _places(database, said)):
-        _tell_of_outcome(said[task_id], handler, index)
-    tell_of_jobs(database, job_progress, {writes.job_id for writes in ended})
+    ended = {writes.task_id: writes for writes in group if writes.status}
+    if any(each.receivers for each in _OF_TASKS):
+        for fate in _quietly(lambda: _fates(database, ended)):
+            _tell_of_outcome(ended[fate.id], fate)
+    tell_of_jobs(database, job_progress, {writes.job_id for writes in ended.values()})
 
 
-def _tell_of_outcome(writes: TaskWrites, handler: str, index: int) -> None:
-    facts = {"job_id": writes.job_id, "task_index": index, "attempt": writes.attempt}
+def _tell_of_outcome(writes: TaskWrites, fate: Fate) -> None:
+    facts = {"job_id": writes.job_id, "task_index": fate.index, "attempt": writes.attempt}
     if writes.status == TaskStatus.DONE:
-        send(task_done, handler, **facts)
+        send(task_done, fate.handler, **facts)
     elif writes.status == TaskStatus.FAILED:
-        send(task_failed, handler, **facts, error=writes.error)
+        is_over = (fate.status, fate.attempt) == (TaskStatus.FAILED, writes.attempt)
+        signal = task_failed if is_over or not writes.run_after else task_retrying
+        send(signal, fate.handler, **facts, error=writes.error)
 
 
 def _jobs(database: Database, job_ids: Collection[int]) -> list[JobRow]:
@@ -92,9 +97,9 @@ def _jobs(database: Database, job_ids: Collection[int]) -> list[JobRow]:
         return reading.jobs_of(connection, job_ids)
 
 
-def _places(database: Database, task_ids: Collection[int]) -> list[tuple[int, str, int]]:
+def _fates(database: Database, task_ids: Collection[int]) -> list[Fate]:
     with database.reading() as connection:
-        return inspecting.places(connection, task_ids)
+        return inspecting.fates(connection, task_ids)
 
 
 def _quietly(look: Callable[[], list[Told]]) -> list[Told]:

@@ -174,6 +174,16 @@ def storable_text(text: str) -> str:
     return text
 
 
+#: Controls, line breaks among them, and what turns the order of the letters round.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def name_of(text: str) -> str:
+    """Return a name as it is kept: in one line; "" when there is nothing to be seen in it."""
+    name = " ".join(_UNSEEN.sub(" ", storable_text(text)).split())
+    return name if any(each.isprintable() and each != " " for each in name) else ""
+
+
 def demand_sound(value: Any, what: str) -> None:
     """Raise ValueNotStorable for what is nested too deeply to be looked at, or is no text.
 

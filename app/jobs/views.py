@@ -149,6 +149,17 @@ class JobDetail(JobRow):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The ids of the jobs that a job repeats, and of those that repeat it, in their order."""
+
+    earlier: Sequence[int] = ()
+    later: Sequence[int] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.earlier or self.later)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskRow:
     """A task as a list shows it."""
 

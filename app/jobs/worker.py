@@ -37,7 +37,8 @@ class Mark:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         size = _PARENT.size + _SLOT.size * threads
-        os.ftruncate(self._file, size)
+        # On a full disk this says so now; a file with holes would kill the process later.
+        os.posix_fallocate(self._file, 0, size)
         self._slots = mmap.mmap(self._file, size)
         _PARENT.pack_into(self._slots, 0, os.getppid(), _started(os.getppid()) or 0)
 

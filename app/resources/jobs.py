@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection
 
 from app.admin import Column, Reference, Resource
-from app.jobs import JobStatus
-from app.jobs.models import Handler, Job
+from app.jobs import JobStatus, declared_roles
+from app.jobs.models import Job
 from app.users.models import User
 from app.users.permissions import HasRole, may
 
 
 def visible_jobs(connection: Connection, person: HasRole) -> list[ColumnElement[bool]]:
     """Jobs that are whole, of handlers whose jobs the person may see."""
-    handlers = connection.execute(select(Handler.name, Handler.roles))
-    hidden = [name for name, roles in handlers if not may(person, "view", json.loads(roles))]
+    declared = declared_roles(connection).items()
+    hidden = [name for name, roles in declared if not may(person, "view", roles)]
     return [Job.preparing_until.is_(None), Job.handler.not_in(hidden)]
 
 

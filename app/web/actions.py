@@ -11,13 +11,14 @@ from flask.typing import ResponseReturnValue
 from app.admin.asked import whole
 from app.extensions import the_engine
 from app.jobs import RETRY_CHOICES, JobDetail
-from app.jobs.errors import InvalidParams
+from app.jobs.errors import InvalidOptions, InvalidParams
 from app.users.permissions import demand
 from app.web import pages
 from app.web.access import may
 from app.web.filters import plural
 from app.web.htmx import asked_by_script, shown_query, with_events, with_toast
 from app.web.jobs import list_with
+from app.web.options import number
 from app.web.session import here
 from app.web.steering import limit_of
 
@@ -81,6 +82,36 @@ def rename(job_id: int) -> ResponseReturnValue:
         said = " ".join(error.fields["name"])
         return _ask("jobs/_ask_name.html", job, name=name, error=said)
     return _done(job_id, f"Renamed to “{job.name}”.")
+
+
+@bp.post("/jobs/<int:job_id>/start")
+@may("manage")
+def start_now(job_id: int) -> ResponseReturnValue:
+    """Let a job start that is not due yet (B2)."""
+    _job("manage", job_id)
+    the_engine().start_now(job_id)
+    return _done(job_id, f"Job {job_id} may start now.")
+
+
+@bp.get("/jobs/<int:job_id>/priority")
+@may("manage")
+def ask_for_priority(job_id: int) -> ResponseReturnValue:
+    """The dialog with the job's priority."""
+    job = _job("manage", job_id)
+    return _ask("jobs/_ask_priority.html", job, name=str(job.priority))
+
+
+@bp.post("/jobs/<int:job_id>/priority")
+@may("manage")
+def set_priority(job_id: int) -> ResponseReturnValue:
+    """Give a job that waits another priority (B1)."""
+    job, text = _job("manage", job_id), request.form.get("priority", "")
+    try:
+        job = the_engine().set_priority(job_id, number(text))
+    except InvalidOptions as error:
+        said = " ".join(error.fields["priority"])
+        return _ask("jobs/_ask_priority.html", job, name=text, error=said)
+    return _done(job_id, f"Job {job_id} has priority {job.priority} now.")
 
 
 @bp.get("/jobs/<int:job_id>/limit")

@@ -1,7 +1,8 @@
 """Wrong sign-ins are counted: ten a minute from one address, and ten for one account.
 
 A guess is counted before its password is looked at and given back when it was right. Counted
-afterwards, as many guesses as there are threads would get through at once.
+afterwards, as many guesses as there are threads would get through at once. Each web process counts
+by itself, so each has its share of the ten.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from flask import current_app
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItemPerMinute
 
-from app.extensions import limiter
+from app.extensions import limiter, the_settings
 from app.users.addresses import same_form
 from app.users.errors import TooManySignIns
 
-LIMIT: Final = RateLimitItemPerMinute(10)
+MOST: Final = 10
 #: What is counted is kept in memory for a minute.
 LONGEST_EMAIL: Final = 254
 
@@ -38,4 +39,5 @@ def counted(email: str) -> Iterator[None]:
 
 
 def _count(kind: str, who: str, *, by: int) -> bool:
-    return limiter.limiter.hit(LIMIT, "sign-in", kind, who, cost=by)
+    share = RateLimitItemPerMinute(max(1, MOST // the_settings().web_processes))
+    return limiter.limiter.hit(share, "sign-in", kind, who, cost=by)

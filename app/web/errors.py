@@ -43,6 +43,7 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     jobs.FileTooLarge: (413, "file_too_large"),
     jobs.TooManyUploads: (429, "too_many_uploads"),
     jobs.UploadTaken: (422, "upload_taken"),
+    jobs.JobBegun: (409, "job_begun"),
     jobs.JobEnded: (409, "job_ended"),
     jobs.JobNotEnded: (409, "job_not_ended"),
     jobs.NothingToRetry: (409, "nothing_to_retry"),

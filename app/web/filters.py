@@ -4,6 +4,7 @@ Pure functions, so that a template holds no arithmetic and a test needs no page.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ LABELS = {
     "FAILED": "Failed",
     "SKIPPED": "Skipped",
     "CRASHED": "Crashed",
+    "TIMED_OUT": "Timed out",
 }
 TONES = {
     "IN_PROGRESS": "running",
@@ -33,6 +35,7 @@ TONES = {
     "DONE_WITH_ERRORS": "failed",
     "FAILED": "failed",
     "CRASHED": "failed",
+    "TIMED_OUT": "failed",
     "CANCELLED": "cancelled",
 }
 STATUS_ICONS = {
@@ -41,6 +44,7 @@ STATUS_ICONS = {
     "DONE_WITH_ERRORS": "alert-triangle",
     "FAILED": "alert-circle",
     "CRASHED": "bolt",
+    "TIMED_OUT": "hourglass",
     "CANCELLED": "ban",
     "SKIPPED": "arrow-right",
 }
@@ -102,6 +106,31 @@ def since(moment: datetime, now: datetime) -> str:
     if days < 7:
         return "yesterday" if days == 1 else f"{days} days ago"
     return f"{moment.day} {moment:%b %Y}"
+
+
+def due(moment: datetime | None, now: datetime | None = None) -> Markup | str:
+    """`in 3 h` as a <time> whose title is exact; the page keeps it true while it stays open."""
+    if moment is None:
+        return NOTHING
+    return _time(moment, ahead(moment, now or datetime.now(UTC)), "data-due")
+
+
+def ahead(moment: datetime, now: datetime) -> str:
+    """The words of `due`. static/js/times.js says the same; keep the two alike."""
+    seconds = math.ceil((moment - now).total_seconds())
+    if seconds <= 0:
+        return "now" if seconds > -60 else since(moment, now)
+    for limit, unit, name in ((60, 1, "s"), (3_570, 60, "min"), (171_000, 3_600, "h")):
+        if seconds < limit:
+            return f"in {int(seconds / unit + 0.5)} {name}"
+    return f"in {int(seconds / 86_400 + 0.5)} days"
+
+
+def until(moment: datetime, now: datetime | None = None) -> Markup:
+    """`in 12 s` as a <time>, and `now` when that is over; the page counts down."""
+    left = moment - (now or datetime.now(UTC))
+    words = f"in {duration(math.ceil(left.total_seconds()))}" if left > timedelta() else "now"
+    return _time(moment, words, "data-until")
 
 
 def clock(moment: datetime | None) -> Markup | str:
@@ -319,6 +348,7 @@ FILTERS: dict[str, Any] = {
     "ago": ago,
     "brief": brief,
     "clock": clock,
+    "due": due,
     "duration": duration,
     "exactly": exactly,
     "label": label,
@@ -327,6 +357,7 @@ FILTERS: dict[str, Any] = {
     "size": size,
     "status_icon": status_icon,
     "tone": tone,
+    "until": until,
 }
 GLOBALS: dict[str, Any] = {
     "counted": counted,

@@ -12,8 +12,9 @@ from app.admin.asked import whole
 from app.admin.form import form_for, values_of
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
-from app.jobs.errors import InvalidParams
-from app.web import again, pages, uploads
+from app.jobs.errors import InvalidOptions, InvalidParams, JobNotFound
+from app.users.errors import NotAllowed
+from app.web import again, options, pages, uploads
 from app.web.access import may
 from app.web.htmx import asked_by_script
 from app.web.job_list import jobs_page
@@ -70,6 +71,7 @@ def create() -> ResponseReturnValue:
             uploads.to_start(handler, values_of(handler.params, submitted)),
             name=_first(submitted, "name").strip() or None,
             started_by=here(),
+            **options.given(submitted, _repeated(handler, submitted)),
         )
     except JobsError as error:
         return _create_dialog(_create(submitted, error), 422)
@@ -95,10 +97,11 @@ def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     try:
         values = uploads.to_look_at(handler, values_of(handler.params, submitted))
         found = the_engine().preview(handler.name, values, started_by=here())
-    except InvalidParams:
-        return pages.Preview(
-            error="Fill in the form without mistakes to see how many tasks it makes."
-        )
+    except InvalidParams as error:
+        form = form_for(handler.params)
+        form.refuse(error.fields)
+        first, *others = form.complaints
+        return pages.Preview(error=f"{first} And {len(others)} more." if others else first)
     except JobsError as error:
         return pages.Preview(error=str(error))
     return pages.Preview(count=found.count, capped=found.capped)
@@ -132,7 +135,10 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
     if set(submitted) - {"handler"}:
         form.fill(submitted, whole=error is not None)
     uploads.show_chosen(form)
-    if isinstance(error, InvalidParams):
+    asked = options.shown(handler, submitted)
+    if isinstance(error, InvalidOptions):
+        asked.refuse(error.fields)
+    elif isinstance(error, InvalidParams):
         form.refuse(error.fields)
     elif error is not None:
         form.errors.append(str(error))
@@ -141,6 +147,8 @@ def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Creat
         handler=pages.handler_card(handler, here()),
         form=form,
         name=_first(submitted, "name"),
+        options=asked,
+        again=_repeated(handler, submitted),
     )
 
 
@@ -149,7 +157,18 @@ def _again(job_id: int) -> pages.Create:
     job = pages.job_for(the_engine(), here(), job_id)
     handler = pages.startable(the_engine(), here(), job.handler)
     filled = {"handler": [handler.name], "name": [again.name_of(handler, job)]}
+    filled |= options.of_job(handler, job) | {f"{options.PREFIX}again": [str(job_id)]}
     return _create(again.answers(handler, job) | filled)
+
+
+def _repeated(handler: Handler, submitted: Submitted) -> int | None:
+    """The job that is run again, if it is one of this handler that this person may see (Q5)."""
+    job_id = whole(_first(submitted, f"{options.PREFIX}again"))
+    try:
+        job = None if job_id is None else pages.job_for(the_engine(), here(), job_id)
+    except (JobNotFound, NotAllowed):
+        return None
+    return job.id if job and job.handler == handler.name else None
 
 
 def _startable(submitted: Submitted) -> Handler:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.jobs import JobRow
+from app.jobs import JobRow, JobStatus
 from app.users.permissions import HasRole, Role, may
 from app.web.filters import plural
 
@@ -54,6 +54,12 @@ def offered(
         _for(person, "edit", roles, _rename()),
         _for(person, "delete", roles, _delete(job)),
     ]
+
+
+def while_it_waits(person: HasRole, job: JobRow, roles: Mapping[str, str]) -> Mapping[str, Action]:
+    """What can be done with a job until it begins, by name; it is offered where that is told."""
+    found = _start(job), _priority(job)
+    return {each.name: _for(person, "manage", roles, each) for each in found}
 
 
 def _for(person: HasRole, needed: str, roles: Mapping[str, str], action: Action) -> Action:
@@ -113,3 +119,13 @@ def _rename() -> Action:
 def _delete(job: JobRow) -> Action:
     reason = None if job.is_final else ENDS_FIRST
     return Action(name="delete", label="Delete", icon="trash", reason=reason, danger=True)
+
+
+def _start(job: JobRow) -> Action:
+    reason = None if job.is_waiting else "it does not wait for a time"
+    return Action(name="start", label="Start now", icon="player-play", reason=reason)
+
+
+def _priority(job: JobRow) -> Action:
+    reason = None if job.status == JobStatus.QUEUED else "the job waits no more"
+    return Action(name="priority", label="Change", icon="pencil", reason=reason)

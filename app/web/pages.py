@@ -25,10 +25,12 @@ from app.jobs import (
     TaskStatus,
 )
 from app.jobs.errors import JobNotFound, UnknownHandler
+from app.jobs.views import Chain
 from app.users.people import Person
 from app.users.permissions import HasRole, demand, refusal
 from app.web import components, offers
 from app.web.files import ShownFile, files_of
+from app.web.options import Options
 
 TASKS = 50
 LOG = 200
@@ -60,6 +62,8 @@ class Popup:
     trouble: str | None
     actions: Sequence[offers.Action]
     files: Sequence[ShownFile]
+    chain: Chain
+    while_it_waits: Mapping[str, offers.Action]
     pauses: Sequence[Pause]
 
 
@@ -111,6 +115,9 @@ class Create:
     form: Form | None = None
     name: str = ""
     preview: Preview | None = None
+    options: Options | None = None
+    #: The job that this one will repeat.
+    again: int | None = None
 
 
 def hidden_handlers(engine: Engine, person: HasRole) -> frozenset[str]:
@@ -178,6 +185,8 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
         trouble=engine.trouble,
         actions=actions(engine, person, job),
         files=files,
+        chain=engine.chain(job_id),
+        while_it_waits=offers.while_it_waits(person, job, roles_of(engine, job.handler)),
         pauses=[each for each in engine.pauses() if each.handler in (job.handler, EVERYTHING)],
     )
 

@@ -42,6 +42,11 @@ class HandlersPage:
     pauses: Sequence[Pause]
     reason: str | None
 
+    @property
+    def is_all_paused(self) -> bool:
+        """Whether everything is paused."""
+        return any(each.handler == EVERYTHING for each in self.pauses)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from app.db import iso, now
 from tests.at_work import Gate
 from tests.browser.conftest import Complaints
 from tests.browser.panel import expect_live, expect_status, open_create, popup, waiting
@@ -16,7 +18,12 @@ from tests.eventually import eventually
 from tests.server import Server, server_without_demo
 
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1.min.js").read_text()
-RUN = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
+RUN = "axe.run(document, {{resultTypes: ['violations']{}}}).then(found => found.violations)"
+#: In the dark only colours differ: nothing else needs to be asked again.
+EVERYTHING, COLORS = (
+    RUN.format(""),
+    RUN.format(", runOnly: ['color-contrast', 'link-in-text-block']"),
+)
 SIZES: tuple[ViewportSize, ...] = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -34,7 +41,8 @@ def faults_of(page: Page) -> Faults:
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             page.evaluate(DRAWN)
-            asked = {"expression": RUN, "awaitPromise": True, "returnByValue": True}
+            wanted = COLORS if scheme == "dark" else EVERYTHING
+            asked = {"expression": wanted, "awaitPromise": True, "returnByValue": True}
             answer = debugger.send("Runtime.evaluate", asked)
             found += [f"{scheme} {size['width']}: {_said(each)}" for each in _value(answer)]
     return found
@@ -170,6 +178,20 @@ def create_form_with_errors(page: Page, server: Server, gate: Gate) -> None:
     expect(page.locator("[aria-invalid=true]")).to_have_count(2)
 
 
+def options_with_errors(page: Page, server: Server, gate: Gate) -> None:
+    """The options of a start, after what did not fit."""
+    page.goto("/jobs/new?handler=swift&option.when=at&option.retries=-1&option.priority=1.5")
+    page.get_by_test_id("create-submit").click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(3)
+
+
+def waiting_popup(page: Page, server: Server, gate: Gate) -> None:
+    """A job that is not due yet, with its options unfolded."""
+    page.goto(f"/jobs/{started(server, 'swift', delay=86_400, priority=7)}")
+    popup(page).get_by_test_id("job-facts").locator("summary").click()
+    expect(popup(page).get_by_test_id("job-priority")).to_be_visible()
+
+
 def error_page(page: Page, server: Server, gate: Gate) -> None:
     """A page that says what went wrong."""
     page.goto("/jobs/987654")
@@ -183,11 +205,38 @@ def menu(page: Page, server: Server, gate: Gate) -> None:
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+def handlers_with_a_pause(page: Page, server: Server, gate: Gate) -> None:
+    """The page of the handlers, while one is paused that no other test asks for."""
+    until = iso(now() + timedelta(seconds=20))
+    asked = {"reason": "The disk is full", "until": until}
+    server.api("POST", "/handlers/checksum_files/pause", asked)
+    server.api("PATCH", "/handlers/checksum_files", {"parallel_limit": 7})
+    page.goto("/handlers")
+    expect_live(page)
+    expect(page.get_by_test_id("pause")).to_be_visible()
+
+
+def dialog_of_a_pause(page: Page, server: Server, gate: Gate) -> None:
+    """The dialog that asks why, after nothing was said."""
+    page.goto("/handlers")
+    page.get_by_test_id("pause-everything").click()
+    page.get_by_test_id("confirm").click()
+    expect(page.get_by_label("Why")).to_have_attribute("aria-invalid", "true")
+
+
+def dialog_of_limits(page: Page, server: Server, gate: Gate) -> None:
+    """The dialog with the limits of a handler."""
+    page.goto("/handlers")
+    page.get_by_test_id("handler-limits").first.click()
+    expect(page.get_by_test_id("limits-form")).to_be_visible()
+
+
 VIEWS: list[Callable[[Page, Server, Gate], None]] = [
     sign_in_page, sign_in_page_with_an_error, full_list, running_popup,
     failed_popup, finished_popup, cancelling_popup, question, dialog_with_an_error,
     menu_of_retries, own_jobs, choice_of_handlers, create_form,
-    create_form_with_errors, error_page, menu,
+    create_form_with_errors, options_with_errors, waiting_popup, error_page, menu,
+    handlers_with_a_pause, dialog_of_a_pause, dialog_of_limits,
 ]  # fmt: skip
 
 

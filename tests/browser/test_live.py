@@ -41,6 +41,22 @@ def test_a_reload_in_the_middle_shows_the_truth(page: Page, server: Server, gate
     expect_status(popup(page), "DONE")
 
 
+def test_a_task_that_failed_counts_down_to_its_next_try(
+    page: Page, server: Server, gate: Gate
+) -> None:
+    job_id = start(server, "wavering", "Again and again", gate=str(gate.path))
+    page.goto(f"/jobs/{job_id}?task=0")
+    task = popup(page).get_by_role("article")
+    expect(task).to_contain_text("Next try in 1 s. It is retry")
+    expect(task.get_by_text("Attempt 2")).to_be_visible()
+    expect(popup(page).get_by_test_id("task-row")).to_contain_text(
+        "Next try in 1 s · ConnectionErr"
+    )
+    gate.open()
+    expect_status(popup(page), "DONE")
+    expect(task).not_to_contain_text("Next try")
+
+
 def test_what_a_person_does_survives_the_updates(page: Page, server: Server, gate: Gate) -> None:
     job_id = start(server, "gated", "Kept", **gate.params(tasks=30))
     page.goto(f"/jobs/{job_id}")
@@ -54,6 +70,35 @@ def test_what_a_person_does_survives_the_updates(page: Page, server: Server, gat
     expect(popup(page).get_by_text("gate", exact=True)).to_be_visible()
     expect(link).to_be_focused()
     assert page.evaluate("String(getSelection())") == "Kept"
+
+
+BURST = """async (id) => {
+  const { receive } = await import("/static/js/live.js");
+  const topic = document.getElementById("job-popup").dataset.live;
+  const part = document.getElementById(id);
+  const list = document.querySelector("[id$=task-rows]");
+  const seen = [];
+  new MutationObserver(() => seen.push(part.textContent)).observe(part, { childList: true });
+  for (let n = 1; n <= 30; n++) {
+    receive({ topic, html: { [id]: `<section id="${id}">${n}</section>` } });
+  }
+  for (const row of ["first", "second"]) {
+    const html = { [row]: `<li id="${row}">${row}</li>` };
+    receive({ topic, lists: { [list.id]: { order: ["first", "second"], html } } });
+  }
+  await new Promise((done) => setTimeout(() => setTimeout(done)));
+  return [...seen, ...[...list.children].map((row) => row.textContent)];
+}"""
+
+
+def test_what_comes_faster_than_it_is_shown_is_shown_once_and_whole(
+    page: Page, server: Server
+) -> None:
+    page.goto(f"/jobs/{start(server, 'swift', 'Told at once')}")
+    expect_status(popup(page), "DONE")
+    expect_live(page)
+    job_id = popup(page).get_attribute("data-job-id")
+    assert page.evaluate(BURST, f"job-{job_id}-component") == ["30", "first", "second"]
 
 
 def test_what_is_typed_survives_the_updates(page: Page, server: Server, gate: Gate) -> None:

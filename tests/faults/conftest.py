@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app import schema
+from app.config import Settings
 from app.db import Database
 from app.jobs import Engine
-from tests.faults.life import engine_of, settings_of
+from tests.faults import audit, life
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Leave PostgreSQL to the long run, in tests that do not name it themselves."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    named = marks & {"conformance", "about_sqlite", "about_postgresql"}
+    if "on" in metafunc.fixturenames and not named and not metafunc.config.getoption("--on"):
+        there = pytest.param("postgresql", marks=pytest.mark.long)
+        metafunc.parametrize("on", ["sqlite", there], indirect=True)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data directory with an empty database of the newest schema."""
-    database = Database(settings_of(tmp_path).database)
-    schema.upgrade(database)
-    database.dispose()
-    return tmp_path
+def folder(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A data directory with an empty database of the newest schema, which its processes use."""
+    audit.begin(database)
+    monkeypatch.setenv("JOBDECK_DATABASE_URL", settings.database_url)
+    yield settings.data_dir
+    life.end_all()
 
 
 @pytest.fixture
 def looking(folder: Path) -> Iterator[Engine]:
     """An engine that runs nothing, to start jobs and to look at them."""
-    engine = engine_of(folder)
+    engine = life.engine_of(life.settings_of(folder))
     yield engine
     engine.database.dispose()
 
 
 @pytest.fixture
-def chance() -> random.Random:
-    """Random moments; JOBDECK_TEST_SEED, printed when a test fails, brings the same ones again."""
-    seed = os.environ.get("JOBDECK_TEST_SEED") or str(random.randrange(10**9))
-    print(f"JOBDECK_TEST_SEED={seed}")  # noqa: T201 - shown with a failure
+def seed(request: pytest.FixtureRequest) -> int:
+    """What makes the moments of a test; printed when it fails, and `--seed` brings it again."""
+    asked: int | None = request.config.getoption("--seed")
+    seed = random.randrange(10**9) if asked is None else asked
+    print(f"Replay this with --seed {seed}")  # noqa: T201 - shown with a failure
+    return seed
+
+
+@pytest.fixture
+def chance(seed: int) -> random.Random:
+    """Random moments."""
     return random.Random(seed)

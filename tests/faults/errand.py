@@ -2,61 +2,64 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-from tests.faults.life import ROOT, engine_of
+from app.config import Settings
+from tests.faults.life import Fate, Forked, engine_of, settings_of
 
 
-class Errand:
+class Errand(Forked):
     """A process that does `what` for a job, such as "cancel", and then ends; or "run" for ever.
 
-    The test is its parent and lives on: when it dies, its tasks may be to blame.
+    Its parent lives on: when it dies, its tasks may be to blame.
     """
 
-    def __init__(self, folder: Path, what: str, job_id: int = 0, tasks: str = "all") -> None:
-        words = [str(folder), what, str(job_id), tasks]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.errand", *words],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self._pipe(self._process.stdout).readline() == "ready\n"
+    def __init__(
+        self,
+        folder: Path,
+        what: str,
+        job_id: int = 0,
+        tasks: str = "all",
+        *,
+        fate: Fate | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(_do, settings_of(folder, **settings), fate or Fate(), what, job_id, tasks)
 
     def begin(self) -> None:
         """Let it do what it is for."""
-        pipe = self._pipe(self._process.stdin)
-        pipe.write("go\n")
-        pipe.flush()
+        self._pipe.send("go")
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, if it has not ended before."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.wait()
 
     def kill_after(self, seconds: float) -> None:
         """Let it do its errand for so long, and kill it with SIGKILL."""
         self.begin()
         threading.Event().wait(seconds)
-        self._process.send_signal(signal.SIGKILL)
-        self.wait()
-
-    def wait(self) -> int:
-        """Wait for its end, and return its exit code."""
-        code = self._process.wait(timeout=30)
-        self._pipe(self._process.stdin).close()
-        self._pipe(self._process.stdout).close()
-        return code
-
-    @staticmethod
-    def _pipe(pipe: IO[str] | None) -> IO[str]:
-        assert pipe
-        return pipe
+        self.kill()
 
 
-def _do(folder: Path, what: str, job_id: int, tasks: str) -> None:
-    engine = engine_of(folder)
-    print("ready", flush=True)  # noqa: T201 - the test waits for this line
-    sys.stdin.readline()
-    if what == "cancel":
+def _do(
+    settings: Settings, fate: Fate, what: str, job_id: int, tasks: str, pipe: Connection
+) -> None:
+    fate.begin()
+    engine = engine_of(settings)
+    pipe.send(os.getpid())
+    pipe.recv()
+    if what == "start":
+        file = str(settings.data_dir / "testimony")
+        engine.start("witnessed", {"file": file, "tasks": int(tasks)})
+    elif what == "cancel":
         engine.cancel(job_id)
     elif what == "retry":
         engine.retry(job_id, tasks)
@@ -67,7 +70,3 @@ def _do(folder: Path, what: str, job_id: int, tasks: str) -> None:
     else:
         engine.run()
         threading.Event().wait()
-
-
-if __name__ == "__main__":
-    _do(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])

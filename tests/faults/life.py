@@ -1,77 +1,153 @@
-"""Lives of an engine: a process that runs jobs until it is killed, and then the next one."""
+"""Lives of an engine: a process that runs jobs until it is killed, and then the next one.
+
+All are forked by one process that has imported what they need: so a life begins in a few
+milliseconds, and a test can afford many of them.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Registry
-from tests.faults.witness import called_back, deadly, witnessed
+from tests.eventually import eventually
+from tests.faults import clock, locks, steps
+from tests.faults.witness import HANDLERS
 
-ROOT = Path(__file__).parent.parent.parent
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([__name__, "sqlalchemy.dialects.postgresql.psycopg"])
+
+#: Those that live: a test that fails leaves them behind, and they are killed at its end.
+LIVING: list[multiprocessing.process.BaseProcess] = []
 
 
-def settings_of(folder: Path, *, lease: float = 30.0) -> Settings:
-    """The settings that every process of one test shares."""
-    return Settings(data_dir=folder, lease_seconds=lease, heartbeat_seconds=lease / 3)
+def settings_of(folder: Path, *, lease: float = 30.0, **others: Any) -> Settings:
+    """The settings that every process of one test shares; see conftest.folder for the database."""
+    url = os.environ.get("JOBDECK_DATABASE_URL", "")
+    known = {"poll_seconds": 0.05, "heartbeat_seconds": lease / 3, "lease_seconds": lease}
+    return Settings(data_dir=folder, database_url=url, **known | others)
 
 
-def engine_of(folder: Path, *, lease: float = 30.0) -> Engine:
+def engine_of(settings: Settings) -> Engine:
     """An engine on the folder's database; it runs nothing until it is told to."""
-    settings = settings_of(folder, lease=lease)
-    return Engine(Database(settings.database), settings, Registry([witnessed, called_back, deadly]))
+    return Engine(Database(settings.database), settings, Registry(HANDLERS))
 
 
-class Life:
-    """A server: a process that watches over one with an engine. `create`: it only writes a job."""
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What befalls a process: the step that it dies at, the clock that it reads, small chunks."""
 
-    def __init__(self, folder: Path, *, create: int = 0, lease: float = 30.0) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.life", str(folder), str(create), str(lease)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        assert self._process.stdout
-        assert self._process.stdout.readline() == "ready\n"
+    dies: str = ""
+    clock: Path | None = None
+    small: bool = False
+
+    def begin(self) -> None:
+        """Let it take its course in this process."""
+        if self.dies:
+            steps.lie_in_wait(self.dies)
+        if self.clock:
+            clock.follow(self.clock)
+        if self.small:
+            steps.write_small_chunks()
+
+
+class Forked:
+    """A process of a test; it is there, and waits or works, once this is made."""
+
+    def __init__(self, target: Callable[..., None], *words: Any) -> None:
+        self._pipe, there = FORKS.Pipe()
+        self._process = FORKS.Process(target=target, args=(*words, there))
+        self._process.start()
+        there.close()
+        LIVING.append(self._process)
+        #: The process that runs the engine: its tasks testify by this number.
+        self.worker_pid: int = self._pipe.recv()
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        pid = self._process.pid
+        assert pid
+        return pid
+
+    def wait(self, within: float = 30) -> int:
+        """Wait for its end, and return its exit code."""
+        self._process.join(within)
+        code = self._process.exitcode
+        assert code is not None, f"It lives on after {within} s."
+        self._pipe.close()
+        LIVING.remove(self._process)
+        return code
+
+
+class Life(Forked):
+    """A server: a process that watches over one with an engine, and ends when that does."""
+
+    def __init__(self, folder: Path, *, fate: Fate | None = None, **settings: Any) -> None:
+        super().__init__(_watch, settings_of(folder, **settings), fate or Fate())
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
+        """Send a signal to all of it."""
+        os.killpg(self.pid, number)
+
+    def freeze(self, database: Database) -> None:
+        """Stop it, at a moment when it is in no transaction: else nobody could go on."""
+        self._stop()
+        while not locks.is_free(database):
+            self.send(signal.SIGCONT)
+            threading.Event().wait(0.01)
+            self._stop()
+
+    def _stop(self) -> None:
+        self.send(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.worker_pid}/task")
+        eventually(lambda: all(state_of(each) == "T" for each in threads.iterdir()))
 
     def kill(self) -> None:
         """Kill all of it with SIGKILL, at once."""
-        os.killpg(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.wait()
 
-    def wait(self) -> int:
-        """Wait for its end, and return its exit code."""
-        assert self._process.stdout
-        self._process.stdout.close()
-        return self._process.wait(timeout=30)
+
+def state_of(thread: Path) -> str:
+    """R for one that runs, T for one that is stopped, and so on."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _live(folder: Path, create: int, lease: float) -> None:
-    engine = engine_of(folder, lease=lease)
-    print("ready", flush=True)  # noqa: T201 - the test waits for this line
-    if create:
-        engine.start("witnessed", {"file": os.devnull, "tasks": create})
-        return
+def end_all() -> None:
+    """Kill what a test has left behind."""
+    while LIVING:
+        process = LIVING.pop()
+        for kill in (os.killpg, os.kill):
+            try:
+                kill(process.pid or 0, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.join()
+
+
+def _watch(settings: Settings, fate: Fate, told: Connection) -> None:
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if child := os.fork():
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
+    _live(settings, fate, told)
+    os._exit(0)
+
+
+def _live(settings: Settings, fate: Fate, told: Connection) -> None:
+    fate.begin()
+    engine = engine_of(settings)
+    told.send(os.getpid())
     engine.run()
     signal.sigwait({signal.SIGTERM})
     engine.stop()
-
-
-if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    if child := os.fork():
-        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    _live(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

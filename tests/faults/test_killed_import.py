@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.jobs import Engine
 from tests.eventually import eventually
 from tests.faults.test_killed_server import ended, has_done
+from tests.jobs.looking import sql
 from tests.server import Server
 
 ROWS = 900
 
 
-def test_an_import_goes_on_after_a_kill_and_counts_each_row_once(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data")
-    (tmp_path / "data").mkdir()
+def test_an_import_goes_on_after_a_kill_and_counts_each_row_once(
+    folder: Path, looking: Engine
+) -> None:
+    server = Server(folder)
     server.start()
     try:
         server.sign_in()
@@ -34,10 +36,8 @@ def test_an_import_goes_on_after_a_kill_and_counts_each_row_once(tmp_path: Path)
         server.kill()
     sums = {name: job["state"][name] for name in ("created", "skipped", "refused")}
     assert sums == {"created": ROWS - 60, "skipped": 30, "refused": 30}
-    with sqlite3.connect(tmp_path / "data" / "jobdeck.sqlite3") as database:
-        made = database.execute("SELECT count(*) FROM user WHERE email LIKE 'person%'")
-        assert made.fetchone() == (ROWS - 60,)
-    database.close()
+    made = sql(looking.database, """SELECT count(*) FROM "user" WHERE email LIKE 'person%'""")
+    assert made == [(ROWS - 60,)]
 
 
 def table() -> str:

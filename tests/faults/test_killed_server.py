@@ -24,9 +24,8 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_checksums_go_on_after_a_kill_and_count_each_file_once(tmp_path: Path, files: Path) -> None:
-    server = Server(tmp_path / "data")
-    (tmp_path / "data").mkdir()
+def test_checksums_go_on_after_a_kill_and_count_each_file_once(folder: Path, files: Path) -> None:
+    server = Server(folder)
     server.start()
     try:
         server.sign_in()

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.jobs import Engine
 from tests.eventually import eventually
 from tests.faults import verdict
+from tests.faults.errand import Errand
 from tests.faults.life import Life
 from tests.faults.witness import heard
 
@@ -55,9 +56,7 @@ def test_a_job_is_there_whole_or_not_at_all_when_its_creator_dies(
 ) -> None:
     found = set()
     for _ in range(8):
-        creator = Life(folder, create=10_000)
-        threading.Event().wait(chance.uniform(0.0, 0.25))
-        creator.kill()
+        Errand(folder, "start", tasks="10000").kill_after(chance.uniform(0.0, 0.25))
         found |= {(job.total, job.scheduled, job.status) for job in looking.jobs(limit=100)}
     assert found <= {(10_000, 10_000, "QUEUED")}
     for job in looking.jobs(limit=100):
@@ -65,7 +64,9 @@ def test_a_job_is_there_whole_or_not_at_all_when_its_creator_dies(
 
 
 def test_a_whole_job_of_a_dead_creator_runs(folder: Path, looking: Engine) -> None:
-    assert Life(folder, create=10_000).wait() == 0
+    creator = Errand(folder, "start", tasks="10000")
+    creator.begin()
+    assert creator.wait() == 0
     life = Life(folder)
     (job,) = looking.jobs()
     eventually(lambda: looking.job(job.id).is_final, within=60)

@@ -1,5 +1,7 @@
 """What really happened, told by the tasks themselves: a line for each start and each end.
 
+The test adds when it killed a process or froze one, and when a cancel or a retry was answered.
+
 One `write` to a file opened for appending survives SIGKILL and is never torn, so this oracle knows
 what the database cannot: what ran, how often, and in which process.
 """
@@ -25,6 +27,7 @@ class Params(BaseModel):
     file: str
     tasks: int = 1
     seconds: float = 0.0
+    failing: int = 0  # each so-manieth task fails; 0: none
 
 
 @task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
@@ -45,6 +48,50 @@ def so_many(params: Params) -> Iterator[dict[str, Any]]:
     """As many tasks as asked for."""
     for number in range(params.tasks):
         yield {"number": number}
+
+
+@task_handler(params=Params, parallel_limit=3, concurrency_limit=2)
+def limited(task: Task) -> None:
+    """Do as a witnessed task does, two jobs at once and three tasks of each; some fail."""
+    witnessed.run(task)
+    failing = task.job.params.failing
+    if failing and task.index % failing == 0:
+        raise ValueError("as it was asked to")
+
+
+@limited.tasks
+def so_many_limited(params: Params) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    return so_many(params)
+
+
+@task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
+def poisoned(task: Task) -> None:
+    """Kill the process in the first task, as a crash of native code would."""
+    _testify(task, "S")
+    if task.index == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    threading.Event().wait(task.job.params.seconds)
+    _testify(task, "E")
+
+
+@poisoned.tasks
+def one_of_many(params: Params) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    return so_many(params)
+
+
+@task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
+def hanging(task: Task) -> None:
+    """Hear of nothing, and never end."""
+    _testify(task, "S")
+    threading.Event().wait()
+
+
+@hanging.tasks
+def many_that_hang(params: Params) -> Iterator[dict[str, Any]]:
+    """As many tasks as asked for."""
+    return so_many(params)
 
 
 @task_handler(params=Params, parallel_limit=None, concurrency_limit=None)
@@ -89,6 +136,10 @@ def die(job: Any, attempt: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+#: All of them.
+HANDLERS = (witnessed, limited, poisoned, hanging, called_back, deadly)
+
+
 def _add(state: dict[str, Any], index: int) -> None:
     state["sum"] = state.get("sum", 0) + index
     state["count"] = state.get("count", 0) + 1
@@ -109,7 +160,11 @@ def write(path: str, line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A task began (S) or ended (E) in a process, or a callback was called (B, A)."""
+    """A task began (S) or ended (E) in a process, or a callback was called (B, A).
+
+    The test says of a process that it is killed or frozen now (K), and of a job that its cancel
+    (C) or its retry (R) was answered; the index is then how many of its tasks were claimed.
+    """
 
     what: str
     pid: int

@@ -63,3 +63,26 @@ def states(*states: dict[str, Any]) -> list[dict[str, Any]]:
 def blank(count: int) -> list[dict[str, Any]]:
     """So many tasks with an empty state."""
     return [{"state": {}} for _ in range(count)]
+
+
+def waiting(engine: Engine, job_id: int, count: int) -> JobDetail:
+    """The job, once so many of its tasks wait for their next try."""
+    eventually(lambda: engine.job(job_id).waiting == count, within=15)
+    return engine.job(job_id)
+
+
+def come_due(engine: Engine, *indexes: int) -> None:
+    """Let the time come for tasks that wait: of these indexes, or for all."""
+    some = f"AND idx IN ({', '.join(map(str, indexes))})" if indexes else ""
+    past = "UPDATE task SET run_after = '2001-02-03T04:05:06.000000Z' WHERE run_after IS NOT NULL"
+    sql(engine.database, f"{past} {some}")
+
+
+def time_is_over(engine: Engine) -> None:
+    """Let the time of all tries that run here be over."""
+    assert engine._running
+    deadlines = engine._running._deadlines
+    with deadlines._changed:
+        for each in deadlines._running:
+            each.looked_at = 0.0
+        deadlines._changed.notify()

@@ -225,14 +225,12 @@ def test_a_step_that_is_handed_back_counts_as_no_crash(
 def test_a_claimed_step_that_has_not_begun_is_handed_back_at_once(
     engines: Engines, gate: threading.Event
 ) -> None:
-    plain = Handler(name="plain", run=lambda _: gate.wait(20), parallel_limit=None)
-    engine = engines(Hooked(nothing), plain, threads=1)
-    slow = engine.start_new_job("slow", None, blank(1), "plain")
-    eventually(lambda: engine.job(slow).in_progress == 1)
-    job_id = complete(engine)
-    eventually(lambda: engine.job(job_id).finishing)
+    engine = engines(Hooked(lambda *_: gate.wait(20)), threads=1, runs=False)
+    jobs = [complete(engine), complete(engine)]
+    engine.run()
+    eventually(lambda: all(engine.job(job_id).finishing for job_id in jobs))
     engine.begin_stop()
-    assert not engine.job(job_id).finishing
+    assert sum(engine.job(job_id).finishing for job_id in jobs) == 1
     gate.set()
 
 

@@ -166,7 +166,7 @@ def test_there_must_be_such_a_limit_and_such_a_handler(engines: Engines) -> None
     with pytest.raises(InvalidParams, match="The limits are parallel_limit and concurrency_limit"):
         engine.set_limits("work", {"speed": 3})
     with pytest.raises(UnknownHandler):
-        engine.set_limits("wrok", {"parallel_limit": 3})
+        engine.set_limits("raking", {"parallel_limit": 3})
     with pytest.raises(UnknownHandler):
         engine.set_limits(EVERYTHING, {"parallel_limit": 3})
 
@@ -211,6 +211,8 @@ def test_limits_that_change_while_two_processes_claim_are_never_exceeded(engines
     job_id = engine.start_new_job("x", None, blank(400), "work")
     for limit in (1, 3, 2, 6, 1, 5):
         clerk.set_limits("work", {"parallel_limit": limit})
+        # What was claimed before may not have begun yet; nothing is claimed beyond the limit now.
+        eventually(lambda limit=limit: engine.job(job_id).in_progress <= limit)  # type: ignore[misc]
         eventually(partial(crowd.watch, limit))
         before = crowd.ran
         eventually(lambda before=before: crowd.ran > before + 20)  # type: ignore[misc]

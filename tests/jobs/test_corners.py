@@ -13,7 +13,7 @@ from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
 from app.jobs.errors import CreationInterrupted
 from app.jobs.gathering import Gathering, Group, Head, Ticket
-from app.jobs.journal import Journal
+from app.jobs.refusals import refused
 from app.jobs.store import candidates, creating, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
 from tests.eventually import eventually
@@ -119,8 +119,7 @@ def test_only_those_who_changed_a_refused_state_fail(database: Database) -> None
         good: Head(JobState(good, 0, "good"), [Ticket(claim(1), None)]),
         bad: Head(JobState(bad, 0, "bad"), [Ticket(claim(2), None)]),
     }
-    journal = Journal(database, lambda _: None)
-    assert journal._refused_states(Group(worker_id, {}, heads)) == {2: "no such thing here"}
+    assert refused(database, Group(worker_id, {}, heads)) == {2: "no such thing here"}
 
 
 def test_nobody_waits_for_the_end_of_nothing(engines: Engines) -> None:

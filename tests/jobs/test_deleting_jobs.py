@@ -112,7 +112,25 @@ def test_a_job_gets_another_name_whatever_it_does(engines: Engines) -> None:
     assert engine.rename_job(job_id, "y" * 500).name == "y" * 500
 
 
-@pytest.mark.parametrize(("name", "said"), [(" \n", "Write a name."), ("x" * 501, "at most 500")])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("two\r\nlines\t\x1b[2J", "two lines [2J"),
+        ("turned \u202eround", "turned round"),
+        ("team 👩\u200d🔧", "team 👩\u200d🔧"),
+        ("\u200b \u3000\x07", "Work"),
+    ],
+)
+def test_a_name_is_one_line_in_which_something_is_seen(
+    engines: Engines, given: str, kept: str
+) -> None:
+    engine = engines(WORK, runs=False)
+    assert engine.job(engine.start("work", name=given)).name == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [(" \n\u200b\u202e", "Write a name."), ("x" * 501, "at most 500")]
+)
 def test_a_name_must_be_one(engines: Engines, name: str, said: str) -> None:
     engine = engines(WORK, runs=False)
     job_id = engine.start_new_job("x", None, blank(1), "work")

@@ -29,7 +29,7 @@ def test_they_are_gone_and_the_others_keep_their_places(engines: Engines) -> Non
     job_id = engine.start_new_job("x", None, blank(6), "work", auto_start=False)
     engine.delete_tasks_from_existing_job(job_id, [1, 4, 1])
     job = engine.job(job_id)
-    assert (job.total, job.scheduled, job.end_index) == (4, 4, 6)
+    assert (job.total, job.scheduled, job.waiting, job.end_index) == (4, 4, 0, 6)
     assert indexes(engine, job_id) == [0, 2, 3, 5]
     engine.start_queued_jobs("work")
     job = done(engine, job_id)

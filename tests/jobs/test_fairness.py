@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.jobs import Handler, Task
-from app.jobs.scheduler import share
+from app.jobs.planning import share
 from app.jobs.store.candidates import Candidate
+from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, running
+
+#: So many quick tasks that a worker claims many ahead, at their rate.
+QUICK = 2_000
 
 limits = some.none() | some.integers(1, 50)
 jobs = some.lists(
@@ -77,3 +81,26 @@ def test_a_job_whose_handler_nobody_has_starves_nobody(engines: Engines) -> None
     engine = engines(Handler(name="work", run=lambda _: None))
     done(engine, engine.start_new_job("x", None, blank(1), "work"))
     assert all(job.no_worker for job in engine.jobs() if job.handler == "gone")
+
+
+def test_what_was_claimed_ahead_goes_to_an_idle_worker_when_tasks_turn_out_slow(
+    engines: Engines, gate: threading.Event
+) -> None:
+    ran: dict[str, list[int]] = {"first": [], "second": []}
+
+    def handler(name: str) -> Handler:
+        def body(task: Task) -> None:
+            ran[name].append(task.index)
+            if task.index >= QUICK:
+                assert gate.wait(20)
+
+        return Handler(name="work", run=body, parallel_limit=None)
+
+    engine = engines(handler("first"))
+    job_id = engine.start_new_job("x", None, blank(QUICK + 12), "work")
+    eventually(lambda: len(ran["first"]) >= QUICK + 4, within=20)
+    engines(handler("second"))
+    eventually(lambda: len(ran["second"]) == 4, within=20)
+    gate.set()
+    done(engine, job_id)
+    assert sorted(ran["first"] + ran["second"]) == list(range(QUICK + 12))

@@ -38,6 +38,10 @@ BAD = [
     ("parallel_limit", True, WHOLE),
     ("parallel_limit", 2.5, WHOLE),
     ("parallel_limit", 10**9, WHOLE),
+    ("retries", -1, "Write a whole number from"),
+    ("retries", "2", "Write a whole number from"),
+    ("timeout", 0, "Write a number of seconds above 0"),
+    ("timeout", "60", "Write a number of seconds above 0"),
 ]
 
 
@@ -81,9 +85,9 @@ def test_a_time_is_kept_in_utc() -> None:
 
 def test_an_option_that_there_is_not_is_a_mistake_of_the_caller(engines: Engines) -> None:
     engine = engines(Handler(name="work", run=print), runs=False)
-    misspelt: dict[str, Any] = {"prority": 1}
-    with pytest.raises(TypeError, match="There is no option 'prority'; there are priority, due"):
-        engine.start("work", **misspelt)
+    unheard_of: dict[str, Any] = {"urgency": 1}
+    with pytest.raises(TypeError, match="There is no option 'urgency'; there are priority, due"):
+        engine.start("work", **unheard_of)
 
 
 @pytest.mark.parametrize(

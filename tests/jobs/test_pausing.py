@@ -261,10 +261,10 @@ def test_it_takes_a_reason_and_an_end_that_is_to_come(
 
 def test_there_must_be_such_a_handler(engines: Engines) -> None:
     engine = engines(WORK, runs=False)
-    with pytest.raises(UnknownHandler, match="no handler named 'wrok'"):
-        engine.pause("wrok", "stop")
+    with pytest.raises(UnknownHandler, match="no handler named 'raking'"):
+        engine.pause("raking", "stop")
     with pytest.raises(UnknownHandler):
-        engine.resume("wrok")
+        engine.resume("raking")
 
 
 def test_workers_tell_what_they_have(engines: Engines) -> None:

@@ -116,10 +116,14 @@ def used_in(plan: Any) -> set[str]:
     return {node["Index Name"] for node in nodes_of(plan) if "Index Name" in node}
 
 
+#: Of these there is a row for each handler, or for each worker, or none.
+SMALL = {"handler", "pause", "worker"}
+
+
 def whole_in(plan: Any) -> set[str]:
     """The tables that a plan reads from one end to the other, but for those of a few rows."""
     whole = {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
-    return whole - {"handler", "pause", "worker"}
+    return whole - SMALL
 
 
 def nodes_of(plan: Any) -> Iterator[dict[str, Any]]:

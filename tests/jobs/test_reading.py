@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.db import Database
+from app.db import Database, iso, now
 from app.jobs import Engine, Handler, JobFilter, JobStatus, Task, TaskStatus
 from app.jobs.errors import JobNotFound, TaskNotFound
 from app.users.people import add_user
@@ -133,6 +133,14 @@ def test_a_job_without_a_living_worker_says_so_until_one_comes(engines: Engines)
     assert clerk.jobs()[0].no_worker
     engines(QUIET["work"])
     eventually(lambda: not clerk.job(job_id).no_worker)
+
+
+def test_a_worker_that_was_silent_past_its_lease_is_none(engines: Engines) -> None:
+    engines(QUIET["work"]).stop()
+    clerk = engines(*QUIET.values(), runs=False)
+    job_id = clerk.start_new_job("x", None, blank(1), "work")
+    sql(clerk.database, "UPDATE worker SET alive = true, expires_at = :at", at=iso(now()))
+    assert clerk.job(job_id).no_worker
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from blinker import NamedSignal
 
 from app.db import Database
 from app.jobs import Handler, JobRow, JobStatus, Task, signals
-from app.jobs.store import keeping, reading
+from app.jobs.store import claiming, keeping, reading
+from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import FREE, Hooked, nothing
-from tests.jobs.looking import blank, done, ended, running
+from tests.jobs.looking import blank, done, ended, running, sql
 
 ALL = {each.name: each for each in vars(signals).values() if isinstance(each, NamedSignal)}
 
@@ -90,6 +91,35 @@ def test_a_task_that_fails(engines: Engines, notes: Notes) -> None:
     assert notes.job("job-finished").status == JobStatus.DONE_WITH_ERRORS
 
 
+def test_a_task_that_is_tried_again(engines: Engines, notes: Notes) -> None:
+    def body(task: Task) -> None:
+        if task.attempt == 1:
+            raise ValueError("not yet")
+
+    engine = engines(Handler(name="work", run=body, retries=1, retry_delay=0))
+    with notes.taken_of("task-retrying", "task-failed", "task-done"):
+        engine.start_new_job("x", None, blank(1), "work")
+        notes.has("task-retrying", "task-done")
+    assert (notes.facts["task-retrying"]["attempt"], notes.facts["task-done"]["attempt"]) == (1, 2)
+    assert "not yet" in notes.facts["task-retrying"]["error"]
+
+
+def test_a_retry_that_a_cancel_takes_away_is_a_failure(
+    engines: Engines, notes: Notes, gate: threading.Event
+) -> None:
+    def body(_: Task) -> None:
+        gate.wait(20)
+        raise ValueError("no")
+
+    engine = engines(Handler(name="work", run=body, retries=5))
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    running(engine, job_id, 1)
+    with notes.taken_of("task-retrying", "task-failed"):
+        engine.cancel(job_id)
+        gate.set()
+        notes.has("task-failed")
+
+
 def test_the_end_by_a_finish_step(engines: Engines, notes: Notes) -> None:
     engine = engines(Hooked(before=nothing, after=nothing))
     with notes.taken_of("job-finished"):
@@ -126,7 +156,7 @@ def test_a_worker_that_dies_under_a_job(
     monkeypatch.setattr("app.jobs.housekeeping.SEARCH_SECONDS", 0.01)
     engine = engines(Handler(name="work", run=lambda _: None), runs=False)
     job_id = engine.start_new_job("x", None, blank(1), "work")
-    die_with_its_task(engine.database)
+    die_with_its_task(engine.database, job_id)
     with notes.taken_of("job-stalled"):
         engine.run()
         notes.has("job-stalled")
@@ -134,17 +164,15 @@ def test_a_worker_that_dies_under_a_job(
     assert notes.job("job-stalled").id == job_id
 
 
-def die_with_its_task(database: Database) -> None:
-    """Let a worker on another host have had the only task, and its lease be over."""
+def die_with_its_task(database: Database, job_id: int) -> None:
+    """Let a worker on another host have the only task, and its lease be over."""
     with database.writing() as connection:
         worker = keeping.NewWorker(host="far", pid=1, mark="m", handlers=["work"], lease=-1)
         worker_id = keeping.register(connection, worker)
-        connection.exec_driver_sql(
-            "UPDATE job SET status = 'IN_PROGRESS', scheduled = 0, in_progress = 1"
-        )
-        connection.exec_driver_sql(
-            f"UPDATE task SET status = 'IN_PROGRESS', attempt = 1, worker_id = {worker_id}"
-        )
+    ((task_id,),) = sql(database, "SELECT id FROM task")
+    with database.writing_once() as connection:
+        order = Order(start=[(job_id, 1)], tasks=[(task_id, 1)])
+        claiming.claim(connection, worker_id, order)
 
 
 def test_only_what_happens_here_is_told(engines: Engines, notes: Notes) -> None:
@@ -201,7 +229,7 @@ def test_without_listeners_nothing_is_read(
         raise AssertionError("Nobody listens")
 
     monkeypatch.setattr("app.jobs.signals._jobs", look)
-    monkeypatch.setattr("app.jobs.signals._places", look)
+    monkeypatch.setattr("app.jobs.signals._fates", look)
     engine = engines(Hooked(before=nothing))
     done(engine, engine.start_new_job("x", None, blank(2), "work"))
 

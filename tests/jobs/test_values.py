@@ -100,7 +100,7 @@ def test_size_is_counted_in_bytes(text: str, size: int) -> None:
         encode(text, "x", size - 1)
 
 
-@given(some.dictionaries(texts, values))
+@given(some.dictionaries(texts, values, max_size=4))
 def test_fields_make_the_object_that_they_are_of(fields: dict[str, Any]) -> None:
     assert decode(join_object(encode_fields(fields, "state", 10**6))) == fields
 

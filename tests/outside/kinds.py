@@ -94,6 +94,14 @@ def failing(task: Task) -> None:
         raise ValueError(HOSTILE)
 
 
+@task_handler(params=Gate, retries=1_000, retry_delay=0.5, backoff="fixed", concurrency_limit=None)
+def wavering(task: Task) -> int:
+    """Fail until a file is there, and say at which try it was."""
+    if not Path(task.job.params.gate).exists():
+        raise ConnectionError("not yet")
+    return task.attempt
+
+
 class Color(enum.Enum):
     """An enum whose values are not its names."""
 

@@ -74,6 +74,9 @@ _ENDED = "DONE_WITH_ERRORS"
 _ACCOUNT = {"row_id": ACCOUNT}
 _DEMOTED = {"email": "somebody@example.com", "role": "viewer"}
 
+_HANDLER = {"name": "swift"}
+_WHY = {"reason": "because"}
+
 DOORS: Final = [
     # Signing in and out, and what watches the process
     Door("GET", "/login", "public", (200, 302)),
@@ -116,11 +119,27 @@ DOORS: Final = [
     Door("POST", "/jobs/<int:job_id>/cancellation", "manage", 303),
     Door("GET", "/jobs/<int:job_id>/retry", "manage", job=_ENDED),
     Door("POST", "/jobs/<int:job_id>/retry", "manage", 303, job=_ENDED),
+    Door("POST", "/jobs/<int:job_id>/start", "manage", 409),
+    Door("GET", "/jobs/<int:job_id>/priority", "manage"),
+    Door("POST", "/jobs/<int:job_id>/priority", "manage", 303, Sent(form={"priority": "7"})),
     Door("GET", "/jobs/<int:job_id>/edit", "edit"),
     Door("POST", "/jobs/<int:job_id>", "edit", 303, Sent(form={"name": "Renamed"})),
+    Door("GET", "/jobs/<int:job_id>/limit", "control"),
+    Door("POST", "/jobs/<int:job_id>/limit", "control", 303, Sent(form={"parallel_limit": "3"})),
     Door("GET", "/jobs/<int:job_id>/deletion", "delete", job=_ENDED),
     Door("POST", "/jobs/<int:job_id>/deletion", "delete", 303, job=_ENDED),
+    # Handlers
+    Door("GET", "/handlers", "view"),
+    Door("GET", "/handlers/<name>/pause", "control", parts=_HANDLER),
+    Door("POST", "/handlers/<name>/pause", "control", 303, Sent(form=_WHY), parts=_HANDLER),
+    Door("POST", "/handlers/<name>/resume", "control", 303, parts=_HANDLER),
+    Door("GET", "/handlers/<name>/limits", "control", parts=_HANDLER),
+    Door("POST", "/handlers/<name>/limits", "control", 303, parts=_HANDLER),
     # The API
+    Door("GET", "/api/v1/handlers", "view"),
+    Door("POST", "/api/v1/handlers/<name>/pause", "control", 200, Sent(json=_WHY), parts=_HANDLER),
+    Door("POST", "/api/v1/handlers/<name>/resume", "control", parts=_HANDLER),
+    Door("PATCH", "/api/v1/handlers/<name>", "control", 200, Sent(json={}), parts=_HANDLER),
     Door("GET", "/api/v1/jobs", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),
@@ -129,7 +148,8 @@ DOORS: Final = [
     Door("POST", "/api/v1/files", "start", 201, Sent(form={"file": FILE})),
     Door("POST", "/api/v1/jobs/<int:job_id>/cancellation", "manage", 202, Sent(json={})),
     Door("POST", "/api/v1/jobs/<int:job_id>/retry", "manage", 202, Sent(json={}), _ENDED),
-    Door("PATCH", "/api/v1/jobs/<int:job_id>", "edit", 200, Sent(json={"name": "Renamed"})),
+    Door("POST", "/api/v1/jobs/<int:job_id>/start", "manage", 409, Sent(json={})),
+    Door("PATCH", "/api/v1/jobs/<int:job_id>", "manage", 200, Sent(json={"priority": 7})),
     Door("PATCH", "/api/v1/jobs/<int:job_id>/state", "edit", 200, Sent(json={"sum": 8})),
     Door("DELETE", "/api/v1/jobs/<int:job_id>", "delete", 204, job=_ENDED),
     # The websocket; see TOPICS for what it tells

@@ -51,6 +51,14 @@ def test_a_relative_time_carries_the_exact_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "now"), (-5, "now"), (0.2, "in 1 s"), (12, "in 12 s"), (61, "in 1 min 01 s")],
+)
+def test_what_is_to_come_is_told_by_its_distance(seconds: float, words: str) -> None:
+    assert f"data-until>{words}</time>" in filters.until(before(-seconds), now=NOW)
+
+
 def test_a_missing_time_is_a_dash() -> None:
     assert filters.ago(None) == filters.clock(None) == filters.elapsed(None) == "–"  # noqa: RUF001
 

@@ -36,6 +36,7 @@ def test_a_page_is_kept_in_no_cache_and_a_file_may_be(stranger: Visitor) -> None
         ("http://jobdeck.example", False),
         ("http://evil.example", False),
         ("null", False),
+        ("http://[", False),
         ("", False),
         (None, False),
     ],

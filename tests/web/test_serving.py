@@ -69,14 +69,15 @@ def test_gunicorn_alone_refuses_a_database_that_is_not_ready(server: Server) -> 
     assert "run `jobdeck db upgrade`" in server.log.read_text()
 
 
-def test_the_setup_link_is_not_in_the_access_log(tmp_path: Path) -> None:
+def test_the_access_log_has_no_setup_link_and_no_line_that_a_stranger_wrote(tmp_path: Path) -> None:
     server = Server(tmp_path, DEMO=0)
     try:
         server.start()
         link = next(line for line in server.log.read_text().split() if "/setup/" in line)
         assert 'name="repeat"' in server.get(link.removeprefix(server.url))
-        server.get("/login")
-        eventually(lambda: "GET /login" in server.log.read_text())
+        with pytest.raises(AssertionError, match="404"):
+            server.get("/forged%0awritten%20by%20a%20stranger%1b[2J")
+        eventually(lambda: r"/forged\nwritten by a stranger\x1b[2J" in server.log.read_text())
         assert server.log.read_text().count("/setup/") == 1
     finally:
         server.kill()

@@ -6,4 +6,5 @@ that wait for their time. rescheduling: jobs that follow one that failed. ending
 steps. reopening: jobs that run once more. adding: tasks that join or leave a job. removing: jobs
 that go. reading: jobs as people and programs look at them. inspecting: one job's tasks. keeping:
 workers, and what the dead leave. steering: pauses, and limits that people set.
+telling: what PostgreSQL passes on between processes.
 """

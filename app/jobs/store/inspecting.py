@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -261,9 +262,20 @@ def log(
     return [LogLine(**row._mapping) for row in connection.execute(wanted)][::-1]
 
 
-def places(connection: Connection, task_ids: Collection[int]) -> list[tuple[int, str, int]]:
-    """Return of these tasks the id, whose handler's they are, and their index."""
-    wanted = select(models.Task.id, models.Job.handler, models.Task.idx)
-    wanted = wanted.join(models.Job, models.Job.id == models.Task.job_id)
-    found = connection.execute(wanted.where(models.Task.id.in_(task_ids)))
-    return [(row.id, row.handler, row.idx) for row in found]
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Whose a task is, and what has become of it by now."""
+
+    id: int
+    handler: str
+    index: int
+    status: str
+    attempt: int
+
+
+def fates(connection: Connection, task_ids: Collection[int]) -> list[Fate]:
+    """Return of these tasks what has become of them."""
+    task = models.Task
+    wanted = select(task.id, models.Job.handler, task.idx, task.status, task.attempt)
+    wanted = wanted.join(models.Job, models.Job.id == task.job_id)
+    return [Fate(*row) for row in connection.execute(wanted.where(task.id.in_(task_ids)))]

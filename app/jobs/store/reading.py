@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from app import keyset
+from app.db import iso, now
 from app.jobs import models
 from app.jobs.errors import JobNotFound
 from app.jobs.states import JOB_ACTIVE
@@ -190,12 +191,18 @@ def secrets_of(connection: Connection, job_id: int) -> tuple[str, ...]:
     return () if params is None else secrets_in(decode(params))
 
 
-SERVED = statement("SELECT handlers FROM worker WHERE alive")
+SERVED = statement("SELECT handlers FROM worker WHERE alive AND expires_at >= :now").on_postgresql(
+    "SELECT handlers FROM worker WHERE alive AND expires_at >= clock_timestamp()"
+)
 
 
 def served_handlers(connection: Connection) -> frozenset[str]:
-    """Return the names of the handlers that some living worker has."""
-    return frozenset(name for row in connection.execute(SERVED) for name in json.loads(row[0]))
+    """Return the names of the handlers that some living worker has.
+
+    Where only workers died, nobody has buried them yet; their lease tells.
+    """
+    found = connection.execute(SERVED, {"now": iso(now())}).scalars()
+    return frozenset(name for names in found for name in json.loads(names))
 
 
 FACTS = statement(

@@ -20,6 +20,8 @@ from app.sql import statement
 CHUNK = 5_000
 #: How often, when there is no bound.
 UNBOUNDED: Final = 2**31 - 1
+#: So much of a chain is shown, before a job and after it.
+MOST_IN_CHAIN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +120,36 @@ def copy_chunk(connection: Connection, later: int, wanted: dict[str, int]) -> bo
     retrying = None if is_last else json.dumps(rest | {"first": failed[-1].idx + 1})
     connection.execute(COUNT, values | {"copied": len(failed), "retrying": retrying})
     return not is_last
+
+
+#: Both ways no further than anybody follows; a deleted job is named by the one that repeats it.
+EARLIER = statement("""
+    WITH RECURSIVE chain (id, steps) AS (
+        SELECT rescheduled_from_job, 1 FROM job WHERE id = :job_id
+        UNION ALL
+        SELECT job.rescheduled_from_job, steps + 1
+        FROM chain CROSS JOIN job WHERE job.id = chain.id AND steps < :most)
+    SELECT id FROM chain WHERE id IS NOT NULL ORDER BY steps DESC
+""")
+LATER = statement("""
+    WITH RECURSIVE chain (id, steps) AS (
+        SELECT :job_id, 0
+        UNION ALL
+        SELECT job.id, steps + 1
+        FROM chain CROSS JOIN job
+        WHERE job.rescheduled_from_job = chain.id AND job.preparing_until IS NULL
+          AND steps < :most)
+    SELECT id FROM chain WHERE steps > 0 ORDER BY steps, id LIMIT :most
+""")
+
+
+def earlier_jobs(connection: Connection, job_id: int) -> list[int]:
+    """Return what a job repeats, and what that repeats, oldest first; some may be deleted."""
+    values = {"job_id": job_id, "most": MOST_IN_CHAIN}
+    return list(connection.execute(EARLIER, values).scalars())
+
+
+def later_jobs(connection: Connection, job_id: int) -> list[int]:
+    """Return the jobs that repeat this one, those that repeat these, and so on."""
+    values = {"job_id": job_id, "most": MOST_IN_CHAIN}
+    return list(connection.execute(LATER, values).scalars())

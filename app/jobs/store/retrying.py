@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import Connection
-
-from app.db import Database, Moment, iso, now
+from app.db import Database, iso, now
 from app.sql import statement
 
 #: Tasks in one transaction, so that no other writer waits longer than some 50 ms for it.
 CHUNK = 5_000
 
-NEXT = statement("""
-    SELECT run_after FROM task WHERE run_after IS NOT NULL ORDER BY run_after LIMIT 1
-""")
-NEXT_MOMENT = NEXT.columns(run_after=Moment)
 DUE = statement("""
-    SELECT id, job_id FROM task WHERE run_after <= :now ORDER BY run_after LIMIT :chunk
+    SELECT id, job_id FROM task INDEXED BY ix_task_run_after WHERE run_after <= :now
+    ORDER BY run_after LIMIT :chunk
 """)
 LET_GO = statement("""
     UPDATE task SET run_after = NULL,
                     version = (SELECT version + 1 FROM job WHERE id = task.job_id)
     WHERE id IN (SELECT value FROM json_each(:ids)) AND +run_after <= :now
 """)
-
-
-def next_try(connection: Connection) -> datetime | None:
-    """Return when the next task is to be tried again; None: none waits."""
-    found: datetime | None = connection.execute(NEXT_MOMENT).scalar()
-    return found
 
 
 def let_due_go(database: Database) -> set[int]:

@@ -121,16 +121,17 @@ def set_limit_of_job(connection: Connection, job_id: int, limit: int | None) -> 
     return bool(connection.execute(SET_LIMIT_OF_JOB, values).rowcount)
 
 
+_QUEUED: Final = f"""(SELECT count(*) FROM (
+    SELECT 1 FROM job
+    WHERE job.handler = handler.name AND job.status = 'QUEUED' AND job.waiting_until IS NULL
+      AND job.preparing_until IS NULL
+    LIMIT {COUNT_CAP + 1}) AS some_of_them)"""
 _HANDLERS: Select[*tuple[Any, ...]] = (
     select(
         models.Handler,
         literal_column(CONCURRENCY_LIMIT).label("concurrency_now"),
         literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
-        literal_column(f"""(SELECT count(*) FROM (
-            SELECT 1 FROM job WHERE job.handler = handler.name AND job.status = 'QUEUED'
-              AND job.preparing_until IS NULL LIMIT {COUNT_CAP + 1}) AS waiting)""").label(
-            "queued"
-        ),
+        literal_column(_QUEUED).label("queued"),
         User.id,
         User.email,
     )

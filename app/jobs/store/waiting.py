@@ -11,17 +11,21 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.db import Database, Moment, iso, now
-from app.sql import statement
+from app.db import Database, iso, now, stamp
+from app.sql import rows, statement
 
 #: Jobs in one transaction, so that no other writer waits longer than some 50 ms for it.
 CHUNK = 2_000
 
+#: When a job is due, a task is to be tried again, or a pause ends: whatever comes first.
 NEXT = statement("""
-    SELECT waiting_until FROM job INDEXED BY ix_job_waiting WHERE waiting_until IS NOT NULL
-    ORDER BY waiting_until LIMIT 1
+    SELECT min(moment) FROM (
+        SELECT min(waiting_until) AS moment FROM job INDEXED BY ix_job_waiting
+        WHERE waiting_until IS NOT NULL
+        UNION ALL SELECT min(run_after) FROM task INDEXED BY ix_task_run_after
+        WHERE run_after IS NOT NULL
+        UNION ALL SELECT min(until) FROM pause WHERE until > :now) AS moments
 """)
-NEXT_MOMENT = NEXT.columns(waiting_until=Moment)
 DUE = statement("""
     SELECT id FROM job INDEXED BY ix_job_waiting WHERE waiting_until <= :now
     ORDER BY waiting_until LIMIT :chunk
@@ -32,10 +36,10 @@ LET_START = statement("""
 """)
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """Return when the next job is due; None: none waits for its time."""
-    found: datetime | None = connection.execute(NEXT_MOMENT).scalar()
-    return found
+def next_moment(connection: Connection) -> datetime | None:
+    """Return when something is due next; None: nothing waits for its time."""
+    found = rows(connection, NEXT, {"now": stamp()})[0][0]
+    return datetime.fromisoformat(found) if isinstance(found, str) else found
 
 
 def let_due_start(database: Database) -> list[int]:

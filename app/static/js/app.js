@@ -12,6 +12,7 @@ import { watchRequests } from "./requests.js";
 import { keepTimes } from "./times.js";
 import { showWaitingToasts } from "./toasts.js";
 import { watchUploads } from "./uploads.js";
+import { watchZones } from "./zones.js";
 
 /** Open the popup of a job from anywhere: `OpenJobInfoPopup(42)`. */
 window.OpenJobInfoPopup = openJobInfo;
@@ -26,6 +27,7 @@ watchKeys();
 watchComboboxes();
 watchRecords();
 watchUploads();
+watchZones();
 watchPreferences();
 keepTimes();
 showWaitingToasts();

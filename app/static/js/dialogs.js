@@ -47,11 +47,14 @@ export function closeQuestion() {
  * What it returns is called after it: then the dialog has the focus, if nothing else has.
  */
 export function holdFocus() {
-  if (document.activeElement === document.body) return () => {};
+  const before = document.activeElement;
+  if (before === document.body) return () => {};
   return () => {
     const held = document.activeElement;
     if (held !== document.body && canHold(held)) return;
-    focusOf(topmost())?.focus({ preventScroll: true, focusVisible: false });
+    const next = holder(before);
+    if (next) next.focus({ preventScroll: true });
+    else focusOf(topmost())?.focus({ preventScroll: true, focusVisible: false });
   };
 }
 
@@ -85,13 +88,16 @@ function closed(dialog, host) {
   back?.focus({ preventScroll: true });
 }
 
-// The opener, or who has taken its place: a newer element of its id, or the button of its menu.
+// The opener, or who has taken its place: a newer element of its id, the button of its menu, or
+// the next that can be pressed beside a button that cannot any more.
 function holder(opener) {
   const menu = opener?.closest?.("[popover]");
+  const again = document.getElementById(opener?.id || "-");
   const places = [
     opener,
-    document.getElementById(opener?.id || "-"),
+    again,
     menu && document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`),
+    ...(again?.closest(".actions-row")?.querySelectorAll("button") ?? []),
   ];
   return places.find(canHold);
 }

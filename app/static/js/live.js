@@ -18,6 +18,7 @@ let sleep = 0;
 let wait = FIRST_WAIT;
 let stopped = false;
 const subscribed = new Set();
+const waiting = new Map(); // by topic: what has come and is not shown yet
 
 export function startLive() {
   new MutationObserver(follow).observe(document.body, {
@@ -70,6 +71,7 @@ function send(verb, topic) {
   socket.send(JSON.stringify({ [verb]: topic }));
   if (verb === "subscribe") subscribed.add(topic);
   else subscribed.delete(topic);
+  waiting.delete(topic);
 }
 
 function connect() {
@@ -119,12 +121,28 @@ function reconnectNow() {
   if (!socket && wantedTopics().size) connect();
 }
 
-function receive(message) {
+/** A browser that is slower than the news shows the newest of it, and hears its person meanwhile. */
+export function receive(message) {
   if (message.error) return refused(message);
   wait = FIRST_WAIT;
   say("live");
   if (message.subscribed || !subscribed.has(message.topic)) return;
-  apply(message);
+  if (!waiting.size) setTimeout(show);
+  waiting.set(message.topic, merged(waiting.get(message.topic), message));
+}
+
+function show() {
+  const messages = [...waiting.values()];
+  waiting.clear();
+  messages.forEach(apply);
+}
+
+function merged(older, newer) {
+  const lists = { ...older?.lists };
+  for (const [id, { order, html }] of Object.entries(newer.lists ?? {})) {
+    lists[id] = { order, html: { ...lists[id]?.html, ...html } };
+  }
+  return { html: { ...older?.html, ...newer.html }, lists };
 }
 
 // A popup whose job is gone shows nothing that is true any more. Who has just deleted it knows.
@@ -138,7 +156,7 @@ function refused({ topic, error }) {
   if (!isOwnDoing) toast(error, "error");
 }
 
-function apply({ html = {}, lists = {} }) {
+function apply({ html, lists }) {
   const release = holdFocus();
   const tails = [...document.querySelectorAll("[data-tail]")].filter(isAtEnd);
   for (const [id, text] of Object.entries(html)) {

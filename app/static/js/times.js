@@ -24,6 +24,8 @@ export function tickTimes(root) {
 
 function wordsFor(time, moment) {
   if ("ago" in time.dataset) return ago(moment);
+  if ("until" in time.dataset) return until(moment);
+  if ("due" in time.dataset) return due(moment);
   if ("since" in time.dataset) return duration((Date.now() - moment) / SECOND);
   if ("exactly" in time.dataset) return moment.toLocaleString("en-GB", EXACTLY);
   return "clock" in time.dataset ? moment.toLocaleTimeString([], { hourCycle: "h23" }) : null;
@@ -45,6 +47,22 @@ function ago(moment) {
   const days = Math.floor(seconds / 86400);
   if (days < 7) return days === 1 ? "yesterday" : `${days} days ago`;
   return null; // the server wrote the date
+}
+
+// The words of `until` in app/web/filters.py.
+function until(moment) {
+  const seconds = Math.ceil((moment - Date.now()) / SECOND);
+  return seconds > 0 ? `in ${duration(seconds)}` : "now";
+}
+
+// The words of `ahead` in app/web/filters.py.
+function due(moment) {
+  const seconds = Math.ceil((moment - Date.now()) / SECOND);
+  if (seconds <= 0) return seconds > -60 ? "now" : ago(moment);
+  if (seconds < 60) return `in ${seconds} s`;
+  if (seconds < 3570) return `in ${Math.round(seconds / 60)} min`;
+  if (seconds < 171000) return `in ${Math.round(seconds / 3600)} h`;
+  return `in ${Math.round(seconds / 86400)} days`;
 }
 
 // The words of `duration` in app/web/filters.py.

@@ -1,12 +1,15 @@
-"""How the API tells of jobs and tasks; the command line tells the same."""
+"""How the API tells of jobs, tasks and handlers; the command line tells the same."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from app.db import iso
-from app.jobs import JobDetail, JobRow, TaskRow
+from app.jobs import HandlerRow, JobDetail, JobRow, Pause, TaskRow
+
+#: What of a job is told only where it is told alone.
+OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job")
 
 
 def job_row(row: JobRow) -> dict[str, Any]:
@@ -18,6 +21,8 @@ def job_row(row: JobRow) -> dict[str, Any]:
         "status": row.status,
         "progress": row.progress,
         "counts": row.counts,
+        "priority": row.priority,
+        "due_at": _time(row.due_at),
         "created_at": _time(row.created_at),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
@@ -28,8 +33,9 @@ def job_row(row: JobRow) -> dict[str, Any]:
 
 
 def job_detail(job: JobDetail) -> dict[str, Any]:
-    """A job as the API tells it alone."""
-    return job_row(job) | {"state": job.state, "params": job.params, "error": job.error}
+    """A job as the API tells it alone. `retries` and `timeout` are its own, if it has some."""
+    own = {name: getattr(job, name) for name in OWN}
+    return job_row(job) | {"state": job.state, "params": job.params, "error": job.error} | own
 
 
 def task_row(row: TaskRow) -> dict[str, Any]:
@@ -41,8 +47,37 @@ def task_row(row: TaskRow) -> dict[str, Any]:
         "result": row.result,
         "error": row.error,
         "attempts": row.attempt,
+        "run_after": _time(row.run_after),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
+    }
+
+
+def handler_row(row: HandlerRow) -> dict[str, Any]:
+    """A handler as the API tells it; a limit that is null is none."""
+    limits = {"parallel_limit": row.parallel_limit, "concurrency_limit": row.concurrency_limit}
+    return {
+        "name": row.name,
+        **{name: limit.now for name, limit in limits.items()},
+        "declared": {name: limit.declared for name, limit in limits.items()},
+        "limits_set_at": _time(row.limits_set_at),
+        "limits_set_by": _person(row.limits_set_by),
+        "running": row.running,
+        "queued": row.queued,
+        "workers": row.workers,
+        "pause": pause_row(row.pause),
+    }
+
+
+def pause_row(pause: Pause | None) -> dict[str, Any] | None:
+    """A pause as the API tells it, null when there is none."""
+    if pause is None:
+        return None
+    return {
+        "reason": pause.reason,
+        "paused_at": _time(pause.paused_at),
+        "paused_by": _person(pause.paused_by),
+        "until": _time(pause.until),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, cast
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
@@ -11,6 +11,7 @@ from pydantic import Field, StrictStr
 from app.admin.asked import text_of
 from app.extensions import the_engine
 from app.jobs import JobFilter, JobStatus
+from app.jobs.options import StartOptions
 from app.web.access import may
 from app.web.api.answers import job_detail, job_row
 from app.web.api.asking import Body, body, json_object, status_arg, whole_arg
@@ -20,6 +21,8 @@ from app.web.session import here
 
 #: A job may have more: its handler's generator makes as many as there are.
 MOST_TASKS = 100_000
+#: The options of a start that a program may give.
+OPTIONS: Final = frozenset({"priority", "due", "delay", "retries", "timeout", "parallel_limit"})
 
 
 class NewTask(Body):
@@ -30,18 +33,38 @@ class NewTask(Body):
 
 
 class NewJob(Body):
-    """A job to be. With `tasks` the handler's own generator is not called."""
+    """A job to be. With `tasks` the handler's own generator is not called.
+
+    The options come last: what they may be is known where jobs are started.
+    """
 
     handler: StrictStr
     name: StrictStr | None = Field(None, max_length=500)
     params: dict[str, Any] = Field(default_factory=dict)
     tasks: list[NewTask] | None = Field(None, max_length=MOST_TASKS)
+    priority: Any = None
+    due: Any = None
+    delay: Any = None
+    retries: Any = None
+    timeout: Any = None
+    parallel_limit: Any = None
+
+    @property
+    def options(self) -> StartOptions:
+        """Those of the options that are given: null is something else than nothing."""
+        given = {name: getattr(self, name) for name in OPTIONS & self.model_fields_set}
+        return cast(StartOptions, given)
 
 
 class Change(Body):
-    """What may be changed in a job."""
+    """What may be changed in a job: its limit is a number, null for none, or "declared".
 
-    name: StrictStr
+    The priority by those who manage it while it waits, the rest by superadmins.
+    """
+
+    name: StrictStr | None = None
+    parallel_limit: int | StrictStr | None = None
+    priority: Any = None
 
 
 @bp.post("/create-job/")
@@ -58,6 +81,7 @@ def create() -> ResponseReturnValue:
         name=asked.name,
         started_by=here(),
         tasks=None if asked.tasks is None else [task.model_dump() for task in asked.tasks],
+        **asked.options,
     )
     return {"ok": True, "id": job_id, "jobId": job_id}, 201
 
@@ -85,11 +109,20 @@ def show(job_id: int) -> ResponseReturnValue:
 
 
 @bp.patch("/v1/jobs/<int:job_id>")
-@may("edit")
+@may("manage")
 def change(job_id: int) -> ResponseReturnValue:
-    """Give a job another name (A17)."""
-    job_for(the_engine(), here(), job_id, "edit")
-    return jsonify(job_detail(the_engine().rename_job(job_id, body(Change).name)))
+    """Give a job another name (A17), limit (B11), or while it waits another priority (B1)."""
+    job_for(the_engine(), here(), job_id, "manage")
+    asked = body(Change)
+    if asked.model_fields_set != {"priority"}:
+        job_for(the_engine(), here(), job_id, "edit")
+    if "parallel_limit" in asked.model_fields_set:
+        the_engine().set_parallel_limit(job_id, asked.parallel_limit)
+    if "name" in asked.model_fields_set or not asked.model_fields_set:
+        the_engine().rename_job(job_id, asked.name or "")
+    if "priority" in asked.model_fields_set:
+        the_engine().set_priority(job_id, asked.priority)
+    return jsonify(job_detail(the_engine().job(job_id)))
 
 
 @bp.delete("/v1/jobs/<int:job_id>")

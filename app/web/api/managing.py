@@ -30,7 +30,7 @@ def which_tasks(value: Any) -> Any:
     raise ValueError('Write "failed", "unfinished", "all", or a list of the indexes of tasks')
 
 
-class Cancellation(Body):
+class Nothing(Body):
     """Nothing is to be said."""
 
 
@@ -45,8 +45,17 @@ class Retry(Body):
 def cancel(job_id: int) -> ResponseReturnValue:
     """Cancel a job (A8). It may take until its running tasks have ended; asking again is fine."""
     job_for(the_engine(), here(), job_id, "manage")
-    body(Cancellation, optional=True)
+    body(Nothing, optional=True)
     return jsonify(job_detail(the_engine().cancel(job_id, by=here()))), 202
+
+
+@bp.post("/v1/jobs/<int:job_id>/start")
+@may("manage")
+def start_now(job_id: int) -> ResponseReturnValue:
+    """Let a job start that is not due yet (B2)."""
+    job_for(the_engine(), here(), job_id, "manage")
+    body(Nothing, optional=True)
+    return jsonify(job_detail(the_engine().start_now(job_id))), 202
 
 
 @bp.post("/v1/jobs/<int:job_id>/retry")

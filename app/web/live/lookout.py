@@ -46,7 +46,10 @@ class Seen:
 
 
 class Lookout:
-    """Compares versions of jobs four times a second, and asks who is signed in once a second."""
+    """Hears what other processes change, and looks four times a second for what was not heard.
+
+    Once a second it asks who is signed in.
+    """
 
     def __init__(self, engine: Engine, who_are: WhoAre) -> None:
         self._engine = engine
@@ -77,6 +80,10 @@ class Lookout:
                     self._thread = None
 
     def _run(self, nobody: threading.Event) -> None:
+        with self._engine.hearing_others():
+            self._look_out(nobody)
+
+    def _look_out(self, nobody: threading.Event) -> None:
         # Nothing is known at first: a change may come between a watcher's first look and this one.
         known: dict[int, int] = {}
         trouble, pauses, looks = self._engine.trouble, None, 0
@@ -93,7 +100,7 @@ class Lookout:
             if (self._engine.trouble, found.pauses) != (trouble, pauses):
                 trouble, pauses = self._engine.trouble, found.pauses
                 moved |= {NO_JOB, *versions}
-            self._engine.bus.announce(moved)
+            self._engine.bus.pass_on(moved)
             known = versions
 
     def _look(self) -> Seen | None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from simple_websocket.errors import ConnectionClosed
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
 from app.extensions import the_database, the_engine, the_settings
 from app.users import sign_ins
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _open = threading.Condition()
 _watchers: set[Watcher] = set()
-_seats: list[None] = []  # one for each open socket of this process
+_seats: list[int] = []  # for each open socket of this process: whose it is
 
 
 def init_app(app: Flask) -> None:
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
 def live() -> ResponseReturnValue:
     """Serve one socket until it ends. Who may open it was asked before the upgrade."""
     engine, database, key = the_engine(), the_database(), here().key
-    with _seat(the_settings().max_sockets):
+    with _seat(here().id, the_settings().max_sockets):
         socket = LiveSocket(request.environ)
         _serve(socket, key, lambda: Watcher(socket, engine, lambda: sign_ins.who(database, key)))
     return _TakenOver()
@@ -93,17 +93,23 @@ def _listed(watcher: Watcher) -> Iterator[Watcher]:
 
 
 @contextmanager
-def _seat(most: int) -> Iterator[None]:
-    """Take one of so many places, or refuse before the upgrade: pages need threads, too."""
+def _seat(person_id: int, most: int) -> Iterator[None]:
+    """Take one of so many places, or refuse before the upgrade: pages need threads, too.
+
+    Nobody has more than half of them, so that there are some for others.
+    """
+    own = max(2, most // 2)
     with _open:
         if len(_seats) >= most:
             raise ServiceUnavailable("Too many live connections are open; try again later.")
-        _seats.append(None)
+        if _seats.count(person_id) >= own:
+            raise TooManyRequests(f"You have {own} live connections open; close one of them first.")
+        _seats.append(person_id)
     try:
         yield
     finally:
         with _open:
-            _seats.pop()
+            _seats.remove(person_id)
 
 
 class _TakenOver(Response):

@@ -30,6 +30,7 @@ POPUP_PARTS = {
     "progress": "jobs/_progress.html",
     "notices": "jobs/_notices.html",
     "component": "jobs/_component.html",
+    "facts": "jobs/_facts.html",
     "task-tabs": "jobs/_task_tabs.html",
     "task": "jobs/_task.html",
     "files": "jobs/_files.html",

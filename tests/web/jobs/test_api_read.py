@@ -16,12 +16,15 @@ from tests.web.jobs.api import fields_of, refused
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 IN_A_LIST = {
     "id", "name", "handler", "status", "progress", "counts", "created_at", "started_at",
-    "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
+    "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by", "priority", "due_at",
 }  # fmt: skip
-ALONE = IN_A_LIST | {"state", "params", "error"}
+ALONE = IN_A_LIST | {
+    "state", "params", "error", "retries", "timeout", "parallel_limit", "rescheduled_from_job",
+}  # fmt: skip
 COUNTS = {"total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped"}
 OF_A_TASK = {
-    "index", "status", "state", "result", "error", "attempts", "started_at", "finished_at",
+    "index", "status", "state", "result", "error", "attempts", "run_after", "started_at",
+    "finished_at",
 }  # fmt: skip
 
 

@@ -229,13 +229,18 @@ def test_a_preview_of_an_endless_look_stops(
 ) -> None:
     monkeypatch.setattr(registry_of_jobs, "PREVIEW_SECONDS", 0.0)
     page = sent(oscar, STEPS | {"steps": "1204"}, "/jobs/preview")
-    assert words(page.one(id="create-preview")) == "This makes 1 tasks or more"
+    assert words(page.one(id="create-preview")) == "This makes 1 task or more"
 
 
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"handler": "everything", "text": ""}, "Fill in the form"),
+        ({"handler": "everything", "text": ""}, "Text: Fill this in."),
+        ({"handler": "everything", "text": "x", "count": "0", "ratio": "2"}, "And 2 more."),
+        (
+            {"handler": "everything", "text": "xy", "size": "large"},
+            "Large ones need your agreement",
+        ),
         ({"handler": "listing", "folder": "/nowhere"}, "The tasks could not be made"),
     ],
 )

@@ -11,7 +11,7 @@ from app.users.permissions import Role
 from app.web.offers import Action, offered
 from tests.web.templates.drawing import job
 
-ORDER = ["cancel", "retry", "again", "rename", "delete"]
+ORDER = ["cancel", "retry", "again", "limit", "rename", "delete"]
 ENDED: dict[str, Any] = {
     "status": "DONE_WITH_ERRORS",
     "is_final": True,
@@ -44,7 +44,8 @@ def test_a_running_job_may_be_cancelled_and_run_again() -> None:
 
 
 def test_a_job_that_ended_may_be_retried_and_deleted() -> None:
-    assert reasons(offers(**ENDED)) == {"cancel": "the job has ended"}
+    ended = "the job has ended"
+    assert reasons(offers(**ENDED)) == {"cancel": ended, "limit": ended}
 
 
 def test_a_cancel_that_was_asked_for_is_not_asked_for_again() -> None:
@@ -65,16 +66,17 @@ def test_a_job_of_which_nothing_ran_cannot_be_retried() -> None:
 def test_a_viewer_is_offered_nothing_and_told_who_is() -> None:
     some, few = "only for operators and superadmins", "only for superadmins"
     found = reasons(offers(Role.VIEWER, **ENDED))
-    assert found == {"cancel": some, "retry": some, "again": some, "rename": few, "delete": few}
+    assert found == dict.fromkeys(ORDER[:3], some) | dict.fromkeys(ORDER[3:], few)
 
 
 def test_who_may_not_retry_is_offered_no_choice() -> None:
     assert not offers(Role.VIEWER, **ENDED)["retry"].choices
 
 
-def test_an_operator_may_neither_rename_nor_delete() -> None:
+def test_an_operator_may_neither_limit_nor_rename_nor_delete() -> None:
     found = reasons(offers(Role.OPERATOR, **ENDED))
     assert {name for name, said in found.items() if said == "only for superadmins"} == {
+        "limit",
         "rename",
         "delete",
     }

@@ -41,9 +41,13 @@ def filled_in(page: Page) -> dict[str, list[str]]:
             found.setdefault(chosen, []).append(each["value"])
         elif each.name == "textarea":
             found[name] = [each.text.removeprefix("\n")]
-        elif each.name == "input" and (kind != "checkbox" or "checked" in each.attributes):
+        elif each.name == "input" and _counts(kind, each.attributes):
             found.setdefault(name, []).append(each.attributes.get("value", ""))
     return found
+
+
+def _counts(kind: str | None, attributes: dict[str, str]) -> bool:
+    return kind not in ("checkbox", "radio") or "checked" in attributes
 
 
 def form_of(visitor: Visitor, job_id: int) -> dict[str, list[str]]:

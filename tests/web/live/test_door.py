@@ -80,6 +80,26 @@ class TestWithTwoPlaces:
         eventually(lambda: can_open(listen, vera))
 
 
+class TestWithSixPlaces:
+    """A server whose threads leave six for sockets, so three for one person."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """Six places."""
+        return dataclasses.replace(settings, web_threads=30)
+
+    def test_one_person_leaves_half_of_them_to_others(
+        self, listen: Listen, address: str, vera: Visitor, oscar: Visitor
+    ) -> None:
+        taken = [listen(vera) for _ in range(3)]
+        status, text = refusal(address, vera)
+        assert status == 429
+        assert text == "You have 3 live connections open; close one of them first."
+        assert listen(oscar).snapshot("job-updates") == []
+        taken[0].close()
+        eventually(lambda: can_open(listen, vera))
+
+
 def can_open(listen: Listen, visitor: Visitor) -> bool:
     """Whether there is a place."""
     try:

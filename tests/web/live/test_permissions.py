@@ -20,7 +20,7 @@ from tests.web.walkers import Walker, walkers
 __all__ = ["walkers"]
 
 OF_A_JOB = [topic for topic in TOPICS if "<id>" in topic]
-OF_ALL_JOBS = [topic for topic in TOPICS if "<id>" not in topic]
+OF_ALL_JOBS = [topic for topic in TOPICS if "<id>" not in topic and topic != "view/handlers"]
 SECRET = "What only some may know"
 
 
@@ -72,6 +72,22 @@ def test_a_topic_of_all_jobs_leaves_out_what_a_person_may_not_see(
         assert last
         for kind in NARROWED:
             assert (f"{kind}: {SECRET}" in said) is walker.may(TOPICS[topic], kind), walker.role
+
+
+def test_the_topic_of_the_handlers_leaves_out_what_a_person_may_not_see(
+    listen: Listen, engine: Engine, walkers: list[Walker]
+) -> None:
+    for kind in ("secretive", "internal"):
+        engine.pause(kind, SECRET)
+    for walker in walkers[1:]:
+        listener = listen(walker.visitor, "view/handlers")
+        assert listener.hear()["subscribed"] is True
+        shown = listener.hear()
+        for kind in NARROWED:
+            is_row = f"handler-row-{kind}" in shown["lists"]["handler-rows"]["order"]
+            assert is_row is walker.may("view", kind), walker.role
+        paused = sum(walker.may("view", kind) for kind in ("secretive", "internal"))
+        assert shown["html"]["pauses"].count(SECRET) == paused
 
 
 @pytest.mark.parametrize("topic", OF_A_JOB)

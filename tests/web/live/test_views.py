@@ -20,7 +20,7 @@ def test_the_list_comes_whole_first(listen: Listen, vera: Visitor, engine: Engin
     assert rows["order"] == [f"job-row-{newer}", f"job-row-{older}"]
     assert set(rows["html"]) == set(rows["order"])
     assert rows["html"][f"job-row-{older}"].strip().startswith("<tr")
-    assert set(snapshot["html"]) == {"job-tabs", "job-pager"}
+    assert set(snapshot["html"]) == {"job-tabs", "job-pager", "pauses"}
 
 
 def test_a_new_job_moves_the_order_and_sends_only_its_own_row(

@@ -14,11 +14,14 @@ from tests.web.templates.drawing import APP
 
 ENDPOINTS = {
     "account.index": "/account",
+    "actions.ask_for_limit": "/jobs/<int:job_id>/limit",
     "actions.ask_for_name": "/jobs/<int:job_id>/edit",
+    "actions.ask_for_priority": "/jobs/<int:job_id>/priority",
     "actions.cancel": "/jobs/<int:job_id>/cancellation",
     "actions.delete": "/jobs/<int:job_id>/deletion",
     "actions.rename": "/jobs/<int:job_id>",
     "actions.retry": "/jobs/<int:job_id>/retry",
+    "actions.start_now": "/jobs/<int:job_id>/start",
     "auth.login": "/login",
     "auth.logout": "/logout",
     "auth.setup": "/setup",

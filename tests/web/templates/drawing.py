@@ -12,11 +12,12 @@ from flask import render_template
 from markupsafe import Markup
 
 from app.admin.asked import asked_of
+from app.jobs.views import Chain
 from app.keyset import Page
 from app.resources.jobs import JOBS
 from app.users.permissions import Role
 from app.web.listing import listing_of
-from app.web.offers import Action, offered
+from app.web.offers import Action, offered, while_it_waits
 
 APP = Path(__file__).parent.parent.parent.parent / "app"
 NOW = datetime.now(UTC)
@@ -28,6 +29,7 @@ def job(**given: Any) -> SimpleNamespace:
     return SimpleNamespace(
         **{
             **zero,
+            "waiting": 0,
             "id": 7,
             "name": "Nightly backup",
             "handler": "backup",
@@ -40,6 +42,12 @@ def job(**given: Any) -> SimpleNamespace:
             "finishing": False,
             "unfinished": 0,
             "no_worker": False,
+            "priority": 100,
+            "due_at": None,
+            "is_waiting": False,
+            "parallel_limit": 3,
+            "retries": None,
+            "timeout": None,
             "created_at": NOW - timedelta(minutes=3),
             "started_at": NOW - timedelta(minutes=2),
             "finished_at": None,
@@ -64,6 +72,8 @@ def task(**given: Any) -> SimpleNamespace:
         "error": None,
         "attempt": 1,
         "crashes": 0,
+        "run_after": None,
+        "retries": 0,
         "is_final": True,
         "started_at": NOW - timedelta(seconds=2),
         "finished_at": NOW,
@@ -96,6 +106,9 @@ def popup(**given: Any) -> str:
         "log": [],
         "component": Markup("<p>own look</p>"),
         "trouble": None,
+        "chain": Chain(),
+        "pauses": [],
+        "while_it_waits": while_it_waits(SimpleNamespace(role=Role.SUPERADMIN), shown, {}),
     }
     return render_template("jobs/_popup.html", **{**context, **given})
 
@@ -109,6 +122,7 @@ def index(**given: Any) -> str:
         "status": asked.values.get("status"),
         "counts": {"DONE": (1000, True)},
         "may_start": True,
+        "pauses": [],
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)
@@ -156,5 +170,12 @@ def field(widget: str, value: Any = None, **given: Any) -> SimpleNamespace:
 
 def create(*fields: SimpleNamespace, **given: Any) -> str:
     form = SimpleNamespace(fields=list(fields), errors=given.pop("errors", []))
-    context = {"handlers": [card()], "handler": card(), "form": form, "name": "", "preview": None}
+    context = {
+        "handlers": [card()],
+        "handler": card(),
+        "form": form,
+        "name": "",
+        "preview": None,
+        "options": None,
+    }
     return render_template("jobs/_create.html", **{**context, **given})

@@ -35,7 +35,9 @@ def test_a_popup_has_its_hooks_and_its_topic(app: Flask) -> None:
 
 def test_the_parts_of_a_popup_have_the_ids_that_live_updates_name(app: Flask) -> None:
     html = popup(log=[line()])
-    parts = ("head", "progress", "notices", "component", "task-tabs", "task", "task-rows", "log")
+    parts = (
+        "head", "progress", "notices", "component", "task-tabs", "task", "task-rows", "facts", "log"
+    )  # fmt: skip
     assert [part for part in parts if f'id="job-7-{part}"' not in html] == []
 
 
@@ -120,12 +122,32 @@ def test_a_task_without_attempts_says_why(app: Flask, status: str, said: str) ->
     assert said in task_of(job(), opened)
 
 
-@pytest.mark.parametrize("status", ["DONE", "FAILED", "CRASHED", "CANCELLED", "IN_PROGRESS"])
+@pytest.mark.parametrize(
+    "status", ["DONE", "FAILED", "CRASHED", "TIMED_OUT", "CANCELLED", "IN_PROGRESS"]
+)
 def test_an_attempt_of_each_kind_is_shown(app: Flask, status: str) -> None:
     tried = attempt(status=status, error=None, traceback=None)
     html = task_of(job(), task(attempts=[tried]))
     assert f'data-status="{status}"' in html
     assert "Attempt 1" in html
+
+
+def test_a_task_that_waits_says_when_it_is_tried_again(app: Flask) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=2, seconds=30)
+    waits = task(status="SCHEDULED", error="ValueError: no", run_after=soon, retries=2)
+    said = re.sub(r"<[^>]+>", "", popup(job=job(waiting=3), tasks=tasks(waits), task=waits))
+    assert re.search(r"Next try in 2 min (29|30) s · ValueError: no", said)
+    assert re.search(r"Next try in 2 min (29|30) s\. It is retry 2\.", said)
+    assert "3 to be retried" in said
+
+
+def test_a_timeout_shows_its_sentence_and_where_it_hangs(app: Flask) -> None:
+    late = attempt(status="TIMED_OUT", error="It took longer than 60 s", traceback="in sleep")
+    html = task_of(job(), task(status="FAILED", attempts=[late]))
+    assert "Timed out" in html
+    assert html.index("It took longer than 60 s") < html.index("in sleep")
+    failed = task_of(job(), task(status="FAILED", attempts=[attempt(error="said twice")]))
+    assert "said twice" not in failed
 
 
 def test_a_job_without_tasks_says_so(app: Flask) -> None:

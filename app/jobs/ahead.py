@@ -1,0 +1,50 @@
+"""How many tasks a worker claims ahead of its threads: by the rate at which they end (B8)."""
+
+from __future__ import annotations
+
+import time
+
+from app.jobs.executor import Pool
+from app.jobs.housekeeping import Every
+
+#: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
+MOST_AHEAD = 200
+#: Tasks for at least this long are claimed ahead, by the rate at which tasks end.
+AHEAD_SECONDS = 0.05
+#: What was claimed ahead and has not begun after so long is given back: others may be idle.
+STALE_SECONDS = 0.5
+
+
+class Ahead:
+    """Looks at a pool, and tells how much more it should have, or whether it has too much."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._rate = 0.0
+        self._seconds = AHEAD_SECONDS
+        self._counted = (time.monotonic(), 0)
+        self._check = Every(STALE_SECONDS)
+        self._waited = 0  # how many tasks must have ended before those that waited have begun
+
+    def took(self, seconds: float) -> None:
+        """Note how long a claim took: threads need work until the next one is there."""
+        self._seconds = max(AHEAD_SECONDS, 2 * seconds)
+
+    def room(self) -> int:
+        """How many tasks to claim now: none while enough for the next moment is at hand."""
+        moment, ended = time.monotonic(), self._pool.ended
+        since, before = self._counted
+        if moment - since > AHEAD_SECONDS:
+            self._rate += ((ended - before) / (moment - since) - self._rate) / 2
+            self._counted = (moment, ended)
+        target = self._pool.threads + min(MOST_AHEAD, int(self._rate * self._seconds))
+        half = (target - self._pool.threads) // 2
+        self._pool.low = max(half, self._pool.threads - 1)
+        return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
+
+    def is_stale(self) -> bool:
+        """Whether some of what waits for a thread has done so for too long: tasks became slow."""
+        if not self._check.is_due():
+            return False
+        waited, self._waited = self._waited, self._pool.ended + self._pool.waiting
+        return bool(self._pool.waiting) and self._pool.ended < waited
