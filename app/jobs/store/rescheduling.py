@@ -133,7 +133,7 @@ EARLIER = statement("""
 """)
 LATER = statement("""
     WITH RECURSIVE chain (id, steps) AS (
-        SELECT :job_id, 0
+        SELECT CAST(:job_id AS bigint), 0
         UNION ALL
         SELECT job.id, steps + 1
         FROM chain CROSS JOIN job
