@@ -20,15 +20,10 @@ class Ahead:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._rate = 0.0
-        self._seconds = AHEAD_SECONDS
+        self._rate, self._seconds = 0.0, AHEAD_SECONDS
         self._counted = (time.monotonic(), 0)
         self._check = Every(STALE_SECONDS)
         self._waited = 0  # how many tasks must have ended before those that waited have begun
-
-    def took(self, seconds: float) -> None:
-        """Note how long a claim took: threads need work until the next one is there."""
-        self._seconds = max(AHEAD_SECONDS, 2 * seconds)
 
     def room(self) -> int:
         """How many tasks to claim now: none while enough for the next moment is at hand."""
@@ -41,6 +36,10 @@ class Ahead:
         half = (target - self._pool.threads) // 2
         self._pool.low = max(half, self._pool.threads - 1)
         return 0 if self._pool.waiting > half else max(0, target - self._pool.load)
+
+    def know_claim(self, seconds: float) -> None:
+        """Where claims take long, the threads need work for longer until the next one is there."""
+        self._seconds = max(AHEAD_SECONDS, 2 * seconds)
 
     def is_stale(self) -> bool:
         """Whether some of what waits for a thread has done so for too long: tasks became slow."""

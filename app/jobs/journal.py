@@ -123,7 +123,11 @@ class Journal:
         """
         with self._changed:
             newest = self._gathering.newest(job_id)
-        while newest is None:
+        return newest or self._stored_job_state(job_id)
+
+    def _stored_job_state(self, job_id: int) -> JobState:
+        """Read it, again and again while the database does not answer."""
+        while True:
             try:
                 with self._database.reading() as connection:
                     return recording.job_state(connection, job_id)
@@ -131,7 +135,6 @@ class Journal:
                 log.warning("The state of job %s cannot be read yet: %s", job_id, why(error))
             if self._given_up.wait(RETRY_SECONDS[-2]):
                 raise EngineStopped
-        return newest
 
     def offer_job_state(
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None

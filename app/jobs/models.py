@@ -1,7 +1,6 @@
 """The rows of the core: Handler, Pause, Worker, Job, Task, Attempt, LogLine, File.
 
-What counts a job's tasks and its handler's running jobs are triggers, beside the tables: rows
-that really changed are counted, whichever statement changed them, in the same transaction.
+What counts a job's tasks and its handler's running jobs are triggers, see store/counting.py.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import BY_KEYS, Base, Id, Moment, made_with_tables
+from app.db import Base, Id, Moment
 from app.jobs.states import JobStatus, TaskStatus
 from app.users.permissions import Role
 
@@ -134,9 +133,8 @@ class Job(Base):
     finish_rounds: Mapped[int] = mapped_column(server_default=text("0"))
     finish_crashes: Mapped[int] = mapped_column(server_default=text("0"))
     waiting: Mapped[int] = mapped_column(server_default=text("0"))  # of scheduled: for a next try
-    # What was asked for this job alone; None: what its handler declares.
-    retries: Mapped[int | None]
-    timeout: Mapped[float | None]  # seconds that a try may take
+    retries: Mapped[int | None]  # its own; None: its handler's
+    timeout: Mapped[float | None]  # seconds that a try may take; None as well
     due_at: Mapped[datetime | None] = mapped_column(Moment)  # not to start before
     # Set until it is due: what waits so is not in the queue, however many there are of it.
     waiting_until: Mapped[datetime | None] = mapped_column(Moment)
@@ -198,8 +196,7 @@ class Task(Base):
     error: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     result: Mapped[str | None] = mapped_column(Text)
-    # Of a scheduled one that has failed: not to be tried again before. Set on no other.
-    run_after: Mapped[datetime | None] = mapped_column(Moment)
+    run_after: Mapped[datetime | None] = mapped_column(Moment)  # while it waits for a retry
     retries: Mapped[int] = mapped_column(server_default=text("0"))  # used up since it was opened
 
     __table_args__ = (
@@ -207,9 +204,8 @@ class Task(Base):
             "status IN ({})".format(", ".join(f"'{each}'" for each in TaskStatus)), name="status"
         ),
         Index("uq_task_job_id_idx", "job_id", "idx", unique=True),
-        # What waits for its next try is in indexes of its own: a million of such cost no claim.
         _tasks_where("scheduled", "status = 'SCHEDULED' AND run_after IS NULL"),
-        _tasks_where("waiting", "run_after IS NOT NULL"),
+        _tasks_where("waiting", "run_after IS NOT NULL"),  # a million of such cost no claim
         _tasks_where("run_after", "run_after IS NOT NULL", "run_after"),
         _tasks_where("in_progress", "status = 'IN_PROGRESS'"),
         _tasks_where("failed", "status = 'FAILED'"),
@@ -291,113 +287,3 @@ class File(Base):
         # An id is never used again: a form that names an upload must not get another one.
         {"sqlite_autoincrement": True},
     )
-
-
-def _moved(status: TaskStatus) -> str:
-    count = status.lower()
-    return f"{count} = {count} - (OLD.status = '{status}') + (NEW.status = '{status}')"
-
-
-_ALL_MOVED = ",\n    ".join(_moved(status) for status in TaskStatus)
-
-
-# Claims and outcomes come by hundreds of one job: their statements count a job's tasks at once,
-# for a trigger at each row takes longer than the change itself. An outcome counts no crash.
-SQLITE_COUNTING = (
-    f"""CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
-WHEN OLD.status <> NEW.status
-  AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
-  AND NOT (OLD.status = 'IN_PROGRESS' AND NEW.status IN ('DONE', 'FAILED', 'CANCELLED')
-           AND NEW.crashes = OLD.crashes) BEGIN
-  UPDATE job SET version = version + 1,
-    {_ALL_MOVED}
-  WHERE id = NEW.job_id;
-END""",
-    """CREATE TRIGGER task_waits AFTER UPDATE OF run_after ON task
-WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
-  UPDATE job SET version = version + 1,
-    waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
-  WHERE id = NEW.job_id;
-END""",
-    """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
-WHEN (OLD.status = 'IN_PROGRESS') <> (NEW.status = 'IN_PROGRESS') BEGIN
-  UPDATE handler SET running = running + (NEW.status = 'IN_PROGRESS') - (OLD.status = 'IN_PROGRESS')
-  WHERE name = NEW.handler;
-END""",
-    """CREATE TRIGGER job_deleted AFTER DELETE ON job WHEN OLD.status = 'IN_PROGRESS' BEGIN
-  UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
-END""",
-)
-made_with_tables("sqlite", *SQLITE_COUNTING)
-
-
-def _difference(status: TaskStatus) -> str:
-    return f"sum(moved.by) FILTER (WHERE moved.status = '{status}') AS {status.lower()}"
-
-
-def _by_difference(status: TaskStatus) -> str:
-    count = status.lower()
-    return f"{count} = job.{count} + coalesce(moved.{count}, 0)"
-
-
-_DIFFERENCES = ",\n      ".join(_difference(status) for status in TaskStatus)
-_ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskStatus)
-
-# A whole statement's changes are counted at once there: a trigger for each row takes longer than
-# the change itself. What makes work for some worker wakes those that listen.
-POSTGRESQL_COUNTING = (
-    f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
-{BY_KEYS} AS $$ BEGIN
-  UPDATE job SET version = job.version + 1,
-    {_ALL_BY_DIFFERENCES},
-    waiting = job.waiting + coalesce(moved.waiting, 0)
-  FROM (
-    SELECT moved.job_id,
-      {_DIFFERENCES},
-      sum(moved.by) FILTER (WHERE moved.run_after IS NOT NULL) AS waiting
-    FROM (SELECT job_id, status, run_after, 1 AS by FROM newer
-          UNION ALL SELECT job_id, status, run_after, -1 FROM older) AS moved
-    GROUP BY moved.job_id
-  ) AS moved
-  WHERE job.id = moved.job_id;
-  RETURN NULL;
-END $$""",
-    """CREATE TRIGGER task_counted AFTER UPDATE ON task
-REFERENCING OLD TABLE AS older NEW TABLE AS newer
-FOR EACH STATEMENT EXECUTE FUNCTION task_counted()""",
-    """CREATE FUNCTION job_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  UPDATE handler SET running = running + CASE NEW.status WHEN 'IN_PROGRESS' THEN 1 ELSE -1 END
-  WHERE name = NEW.handler;
-  RETURN NULL;
-END $$""",
-    """CREATE TRIGGER job_counted AFTER UPDATE OF status ON job
-FOR EACH ROW WHEN ((OLD.status = 'IN_PROGRESS') <> (NEW.status = 'IN_PROGRESS'))
-EXECUTE FUNCTION job_counted()""",
-    """CREATE FUNCTION job_deleted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
-  RETURN NULL;
-END $$""",
-    """CREATE TRIGGER job_deleted AFTER DELETE ON job
-FOR EACH ROW WHEN (OLD.status = 'IN_PROGRESS') EXECUTE FUNCTION job_deleted()""",
-    """CREATE FUNCTION job_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  NOTIFY jobdeck;
-  RETURN NULL;
-END $$""",
-    """CREATE TRIGGER job_told AFTER UPDATE ON job
-FOR EACH ROW WHEN (
-  NEW.preparing_until IS NULL AND (
-    (OLD.status = 'IN_PROGRESS') > (NEW.status = 'IN_PROGRESS')
-    OR NEW.scheduled > OLD.scheduled OR NEW.waiting < OLD.waiting
-    OR (NEW.status = 'QUEUED' AND (OLD.status <> 'QUEUED' OR OLD.held
-        OR OLD.preparing_until IS NOT NULL OR OLD.retrying IS NOT NULL
-        OR OLD.waiting_until IS NOT NULL))
-    OR NEW.parallel_limit IS DISTINCT FROM OLD.parallel_limit
-    OR (NEW.cancel_requested_at IS NOT NULL AND OLD.cancel_requested_at IS NULL)))
-EXECUTE FUNCTION job_told()""",
-    """CREATE TRIGGER pause_told AFTER INSERT OR UPDATE OR DELETE ON pause
-FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
-    """CREATE TRIGGER limits_told
-AFTER UPDATE OF set_concurrency_limit, set_parallel_limit ON handler
-FOR EACH STATEMENT EXECUTE FUNCTION job_told()""",
-)
-made_with_tables("postgresql", *POSTGRESQL_COUNTING)

@@ -91,7 +91,8 @@ class Scheduler:
         self._fenced = 0  # the incarnation that was taken for dead last
         self._thread = threading.Thread(target=self._run, name="jobdeck-scheduler", daemon=True)
         self._facts: dict[int, JobFacts] = {}
-        self._unsure: list[Order] = []  # what was asked for when a connection broke
+        # What was asked for when the connection broke.
+        self._unsure: list[Order] = []
         self._taken_back: list[Work | Step] = []  # until it is handed back
         #: Why nothing can be claimed just now, as a sentence; None when all is well.
         self.trouble: str | None = None
@@ -229,9 +230,9 @@ class Scheduler:
         except OperationalError:
             self._unsure.append(order)
             raise
+        self._ahead.know_claim(time.monotonic() - begun)
         if at is None:
             return
-        self._ahead.took(time.monotonic() - begun)
         started = [id_ for id_, _ in order.start]
         signals.tell_of_jobs(self._database, signals.job_started, started, at)
         claims = self._take(order) if order.tasks or order.steps else []
@@ -261,7 +262,8 @@ class Scheduler:
         if self._claim(Order()) is None:
             return
         while self._unsure:
-            self._announce(_jobs_of(self._take(self._unsure.pop())))
+            self._announce(_jobs_of(self._take(self._unsure[0])))
+            self._unsure.pop(0)
 
     def _take(self, order: Order) -> list[Claimed]:
         """Let run what an order got."""

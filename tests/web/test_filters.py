@@ -59,6 +59,17 @@ def test_what_is_to_come_is_told_by_its_distance(seconds: float, words: str) -> 
     assert f"data-until>{words}</time>" in filters.until(before(-seconds), now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-3600, "1 h ago"), (-5, "now"), (0.2, "in 1 s"), (90, "in 2 min"), (3_599, "in 1 h"),
+        (10_799, "in 3 h"), (172_800, "in 2 days"),
+    ],
+)  # fmt: skip
+def test_when_a_job_is_due_is_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
+    assert f"data-due>{words}</time>" in filters.due(before(-seconds), now=NOW)
+
+
 def test_a_missing_time_is_a_dash() -> None:
     assert filters.ago(None) == filters.clock(None) == filters.elapsed(None) == "–"  # noqa: RUF001
 

@@ -5,6 +5,10 @@ runs it. recording: what came of it. retrying: tasks that wait for their next tr
 that wait for their time. rescheduling: jobs that follow one that failed. ending: cancels and finish
 steps. reopening: jobs that run once more. adding: tasks that join or leave a job. removing: jobs
 that go. reading: jobs as people and programs look at them. inspecting: one job's tasks. keeping:
-workers, and what the dead leave. steering: pauses, and limits that people set.
-telling: what PostgreSQL passes on between processes.
+workers, and what the dead leave. steering: pauses, and limits that people set. telling: what
+PostgreSQL passes on between processes. numbering: claims and groups whose fate nobody knows.
+counting: the triggers that count. grouping: the trigger that writes a group of the journal.
 """
+
+from app.jobs.store import counting as counting
+from app.jobs.store import grouping as grouping

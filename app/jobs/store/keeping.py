@@ -13,15 +13,16 @@ from app.db import Database, iso, now
 from app.jobs.store.candidates import SUSPECT_CRASHES
 from app.sql import statement
 
-# Leases are told by one clock: the host's on SQLite, where all are on one host; on PostgreSQL,
-# whose workers may be on hosts with clocks of their own, the database's.
+# Leases are by the clock of SQLite's host and of PostgreSQL itself: no other can end them.
+NOW_THERE = "clock_timestamp()"
+LEASE_END_THERE = f"{NOW_THERE} + make_interval(secs => :lease)"
 REGISTER = statement("""
     INSERT INTO worker (host, pid, mark, handlers, threads, alive, started_at, expires_at)
     VALUES (:host, :pid, :mark, :handlers, :threads, true, :now, :expires_at) RETURNING id
-""").on_postgresql("""
+""").on_postgresql(f"""
     INSERT INTO worker (host, pid, mark, handlers, threads, alive, started_at, expires_at)
-    VALUES (:host, :pid, :mark, :handlers, :threads, true, clock_timestamp(),
-            clock_timestamp() + make_interval(secs => :lease)) RETURNING id
+    VALUES (:host, :pid, :mark, :handlers, :threads, true, {NOW_THERE}, {LEASE_END_THERE})
+    RETURNING id
 """)
 DECLARE_HANDLER = statement("""
     INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
@@ -85,8 +86,8 @@ def register(connection: Connection, worker: NewWorker) -> int:
             "handlers": json.dumps(sorted(worker.handlers)),
             "threads": worker.threads,
             "now": iso(moment),
-            "expires_at": iso(moment + timedelta(seconds=worker.lease)),
             "lease": worker.lease,
+            "expires_at": iso(moment + timedelta(seconds=worker.lease)),
         },
     ).scalar_one()
     return worker_id
@@ -124,9 +125,8 @@ def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
 
 RENEW = statement("""
     UPDATE worker SET expires_at = :expires_at, renewed_at = :now WHERE id = :worker_id AND alive
-""").on_postgresql("""
-    UPDATE worker SET expires_at = clock_timestamp() + make_interval(secs => :lease),
-                      renewed_at = clock_timestamp()
+""").on_postgresql(f"""
+    UPDATE worker SET expires_at = {LEASE_END_THERE}, renewed_at = {NOW_THERE}
     WHERE id = :worker_id AND alive
 """)
 
@@ -134,19 +134,15 @@ RENEW = statement("""
 def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     """Renew a worker's lease; False: it was taken for dead meanwhile."""
     moment = now()
-    values = {
-        "worker_id": worker_id,
-        "now": iso(moment),
-        "expires_at": iso(moment + timedelta(seconds=lease)),
-        "lease": lease,
-    }
+    expires_at = iso(moment + timedelta(seconds=lease))
+    values = {"worker_id": worker_id, "expires_at": expires_at, "now": iso(moment), "lease": lease}
     return bool(connection.execute(RENEW, values).rowcount)
 
 
 LIVING = statement("""
     SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but
-""").on_postgresql("""
-    SELECT id, host, mark, expires_at < clock_timestamp() FROM worker WHERE alive AND id <> :but
+""").on_postgresql(f"""
+    SELECT id, host, mark, expires_at < {NOW_THERE} FROM worker WHERE alive AND id <> :but
 """)
 
 
