@@ -60,7 +60,9 @@ def test_a_job_that_has_not_ended_is_refused(
     before = engine.job(job_id)
     with pytest.raises(JobNotEnded, match=r"it cannot be deleted\. Wait for its end, or cancel it"):
         engine.delete_job(job_id)
-    assert engine.job(job_id) == before
+    # Its worker may have said something of it meanwhile; what it consists of is as it was.
+    after = engine.job(job_id)
+    assert (after.status, after.counts) == (before.status, before.counts)
 
 
 def test_there_must_be_a_job_and_it_is_deleted_once(engines: Engines) -> None:
