@@ -85,6 +85,10 @@ def _index_where(name: str, table: str, columns: list[str], condition: str) -> N
 
 SQLITE = (
     "DROP TRIGGER task_counted",
+    "DROP TRIGGER claim_made",
+    "DROP VIEW claim",
+    "DROP TRIGGER journal_group_written",
+    "DROP VIEW journal_group",
     """CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
 WHEN OLD.status <> NEW.status
   AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
@@ -105,7 +109,6 @@ WHEN (OLD.run_after IS NULL) <> (NEW.run_after IS NULL) BEGIN
     waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
   WHERE id = NEW.job_id;
 END""",
-    "DROP VIEW journal_group",
     """CREATE VIEW journal_group AS SELECT
   NULL AS worker_id, NULL AS number, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries,
   NULL AS logs, NULL AS job_states, NULL AS ending""",
@@ -184,7 +187,6 @@ END""",
     AND +status = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
     AND finisher IS NULL;
 END""",
-    "DROP VIEW claim",
     """CREATE VIEW claim AS SELECT
   NULL AS worker_id, NULL AS number, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start,
   NULL AS tasks""",

@@ -95,7 +95,7 @@ FOR EACH ROW WHEN (OLD.status = 'IN_PROGRESS') EXECUTE FUNCTION job_deleted()"""
   NOTIFY jobdeck;
   RETURN NULL;
 END $$""",
-    "CREATE TRIGGER job_made_told AFTER INSERT ON job EXECUTE FUNCTION job_told()",
+    """CREATE TRIGGER job_made_told AFTER INSERT ON job EXECUTE FUNCTION job_told()""",
     """CREATE TRIGGER job_told AFTER UPDATE ON job
 FOR EACH ROW WHEN (
   NEW.preparing_until IS NULL AND (
