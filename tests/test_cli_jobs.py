@@ -65,6 +65,7 @@ def test_a_job_that_runs_is_said_to_be_cancelling(
         # As if a worker of another machine had begun.
         connection.exec_driver_sql("UPDATE job SET status = 'IN_PROGRESS', started_at = created_at")
         connection.exec_driver_sql("UPDATE task SET status = 'IN_PROGRESS' WHERE idx = 0")
+        connection.exec_driver_sql("UPDATE job SET scheduled = scheduled - 1, in_progress = 1")
     ended = jobdeck("jobs", "cancel", str(waiting))
     assert (ended.code, ended.out) == (0, f"Cancelling job {waiting}; tasks that still run: 1.\n")
 

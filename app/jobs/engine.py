@@ -90,6 +90,7 @@ class Engine(Changing, Steering):
         if self._running:
             self._running.stop(self.settings.grace_seconds)
             self._running = None
+        self._hints.stop()
 
     def hearing_others(self) -> AbstractContextManager[None]:
         """Announce here, too, what other processes change, until the block is left."""

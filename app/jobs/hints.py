@@ -53,6 +53,8 @@ class Hints:
         self._has_changed = threading.Event()
         self._pause = threading.Event()
         self._is_telling = False
+        self._is_over = False
+        self._thread: threading.Thread | None = None
 
     def tell_of_work(self) -> None:
         """Say that there may be something to do."""
@@ -63,10 +65,18 @@ class Hints:
         with self._lock:
             self._changed.update(job_ids)
             begins, self._is_telling = not self._is_telling, True
-        if begins:
-            threading.Thread(target=self._run, name="jobdeck-hints", daemon=True).start()
-        elif not self._has_changed.is_set():
+            if begins:
+                self._thread = threading.Thread(target=self._run, name="jobdeck-hints", daemon=True)
+                self._thread.start()
+        if not begins and not self._has_changed.is_set():
             self._has_changed.set()
+
+    def stop(self) -> None:
+        """Tell what is left to be told; returns when no thread does so any more."""
+        self._is_over = True
+        self._has_changed.set()
+        if self._thread:
+            self._thread.join()
 
     def hearing_of_work(self, hear: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `hear` when there may be something to do, until the block is left."""
@@ -85,12 +95,12 @@ class Hints:
 
     def _next_changes(self) -> list[int]:
         """What changed since the last time, waiting for it a while; nothing when this may end."""
-        for seconds in (0.0, IDLE_SECONDS):
-            self._has_changed.wait(seconds)
+        for is_last in (False, True):
+            self._has_changed.wait(IDLE_SECONDS if is_last and not self._is_over else 0.0)
             with self._lock:
                 self._has_changed.clear()
                 changed, self._changed = self._changed, set()
-                self._is_telling = bool(changed) or not seconds
+                self._is_telling = bool(changed) or not is_last
             if changed:
                 break
         return sorted(changed)[-MOST_IDS:]

@@ -221,9 +221,9 @@ def test_a_handler_without_callbacks_needs_no_finish_step(
     orders: list[claiming.Order] = []
     claim = claiming.claim
 
-    def noted(connection: Any, worker_id: int, order: claiming.Order) -> None:
+    def noted(connection: Any, worker_id: int, order: claiming.Order) -> str:
         orders.append(order)
-        claim(connection, worker_id, order)
+        return claim(connection, worker_id, order)
 
     monkeypatch.setattr(claiming, "claim", noted)
     job = run(engines(Hooked()))

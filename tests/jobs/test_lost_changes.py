@@ -28,10 +28,10 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     def arm(what: Callable[[], object]) -> None:
         waiting = [what]
 
-        def first(connection: Any, worker_id: int, writes: Any, job_states: Any) -> None:
+        def first(connection: Any, worker_id: int, writes: Any, job_states: Any, *more: Any) -> str:
             if job_states and waiting:
                 waiting.pop()()
-            write(connection, worker_id, writes, job_states)
+            return write(connection, worker_id, writes, job_states, *more)
 
         monkeypatch.setattr(recording, "write_group", first)
 

@@ -117,11 +117,11 @@ def test_what_the_database_refuses_is_not_tried_again(
 
     write = recording.write_group
 
-    def refuse(connection: Any, worker_id: int, writes: Any, job_states: Any) -> None:
+    def refuse(connection: Any, worker_id: int, writes: Any, job_states: Any, *more: Any) -> str:
         said = list(writes)
         if any(each.state for each in said):
             raise DBAPIError("", {}, Exception("no such thing here"))
-        write(connection, worker_id, said, job_states)
+        return write(connection, worker_id, said, job_states, *more)
 
     monkeypatch.setattr(recording, "write_group", refuse)
     engine = engines(Handler(name="work", run=body, **LATER))

@@ -93,13 +93,13 @@ class Held:
         self.meanwhile: list[Any] = []
         write = recording.write_group
 
-        def hold(connection: Any, worker_id: int, writes: Any, job_states: Any) -> None:
+        def hold(connection: Any, worker_id: int, writes: Any, job_states: Any, *more: Any) -> str:
             if job_states:
                 self.entered.set()
                 assert gate.wait(20)
             while self.meanwhile:
                 self.meanwhile.pop()()
-            write(connection, worker_id, writes, job_states)
+            return write(connection, worker_id, writes, job_states, *more)
 
         monkeypatch.setattr(recording, "write_group", hold)
 

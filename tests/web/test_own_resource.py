@@ -40,7 +40,7 @@ def test_it_is_found_and_stands_in_the_navigation(vera: Visitor) -> None:
     page = opened(vera, "/books")
     entries = page.all("a", class_="nav-link")
     assert [(words(each), each["href"]) for each in entries] == [
-        ("Jobs", "/jobs"), ("Books", "/books"),
+        ("Jobs", "/jobs"), ("Handlers", "/handlers"), ("Books", "/books"),
     ]  # fmt: skip
     assert [words(each) for each in entries if "aria-current" in each.attributes] == ["Books"]
 

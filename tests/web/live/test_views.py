@@ -79,7 +79,7 @@ def test_the_popup_comes_whole_first(listen: Listen, vera: Visitor, engine: Engi
     listener.hear()
     snapshot = listener.hear()
     parts = {"head", "progress", "notices", "component", "task-tabs", "task", "log", "files"}
-    parts |= {"actions", "cancel-facts"}
+    parts |= {"actions", "cancel-facts", "facts"}
     assert set(snapshot["html"]) == {f"job-{job_id}-{part}" for part in parts}
     rows = snapshot["lists"][f"job-{job_id}-task-rows"]
     assert rows["order"] == [f"task-{job_id}-0", f"task-{job_id}-1"]
