@@ -17,6 +17,8 @@ from app.jobs.store.recording import JobState, TaskWrites
 REST_SECONDS = 0.025
 #: One that is set again and again rests no longer than this.
 MOST_REST_SECONDS = 0.045
+#: Jobs of which it is known which version of their state was stored from here last.
+MOST_STORED = 1_000
 
 
 @dataclass(eq=False, slots=True)
@@ -92,6 +94,9 @@ class Gathering:
         # What a claim has said, kept back until the change that its thread makes is offered.
         self._held: dict[int, TaskWrites] = {}
         self._heads: dict[int, Head] = {}
+        # The versions of states that were stored last from here: a change made from an older one is
+        # not offered, for it would be lost, and until then it would be read as the newest.
+        self._stored: dict[int, int] = {}
         # Tasks whose newest word is a state: until when it rests, and until when at most.
         self._resting: dict[int, tuple[float, float]] = {}
         # Tasks that still run although they have failed: the database refused what they said.
@@ -193,6 +198,8 @@ class Gathering:
         self, seen: JobState, state: str, writes: TaskWrites, again: Callable[[], None] | None
     ) -> Ticket | None:
         """Add a job's next state, made from `seen`; None: that is not the newest any more."""
+        if seen.base < self._stored.get(seen.job_id, 0):
+            return None  # it was read before what is stored by now
         head = self._heads.setdefault(seen.job_id, Head(seen))
         if head.newest != seen:
             return None
@@ -222,6 +229,9 @@ class Gathering:
             later = self._heads.get(job_id)
             if later and not later.tickets:
                 del self._heads[job_id]
+            self._stored[job_id] = head.newest.base + 1
+        while len(self._stored) > MOST_STORED:
+            del self._stored[next(iter(self._stored))]
 
     def clear(self) -> None:
         """Forget everything: the worker that said it is no more."""

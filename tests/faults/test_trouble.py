@@ -62,6 +62,7 @@ def tiny(migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         engine.database.dispose()
 
 
+@pytest.mark.long
 @pytest.mark.about_sqlite("its file is on the disk that is full")
 def test_a_full_disk_holds_work_up_until_there_is_room_again(tiny: Engine, tmp_path: Path) -> None:
     disk = tiny.settings.data_dir
