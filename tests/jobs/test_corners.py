@@ -11,10 +11,12 @@ from sqlalchemy.exc import OperationalError
 
 from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
+from app.jobs.context import Call
 from app.jobs.errors import CreationInterrupted
 from app.jobs.gathering import Gathering, Group, Head, Ticket
 from app.jobs.refusals import refused
 from app.jobs.store import candidates, creating, keeping, recording
+from app.jobs.store.claiming import Order
 from app.jobs.store.recording import JobState, TaskWrites
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
@@ -200,3 +202,34 @@ def test_what_cannot_be_handed_back_at_once_is_handed_back_at_the_end(
     gate.set()
     engine.stop()
     assert engine.job(job_id).in_progress == 0
+
+
+def test_a_change_that_was_made_from_an_older_state_is_not_offered(gathering: Gathering) -> None:
+    stored = {job_id: Head(JobState(job_id, 4, "{}")) for job_id in range(1, 1_003)}
+    gathering.is_stored(Group(1, {}, stored))
+    newest = 1_002
+    assert gathering.offer(JobState(newest, 4, "{}"), '{"sum":1}', claim(), None) is None
+    assert gathering.newest(newest) is None
+    assert gathering.offer(JobState(newest, 5, "{}"), '{"sum":1}', claim(), None)
+    # Of jobs that were changed long ago nobody remembers it: such a change is refused when written.
+    assert gathering.offer(JobState(1, 4, "{}"), '{"sum":1}', claim(), None)
+
+
+def test_who_does_not_wait_is_told_all_the_same() -> None:
+    call = Call()
+    call.cancel()
+    call.wait(20)
+    assert (call.cancelled, call.lost) == (True, False)
+
+
+def test_a_worker_that_was_taken_for_dead_settles_nothing(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines(Handler(name="work", run=lambda _: None))
+    assert engine._running
+    scheduler = engine._running._scheduler
+    monkeypatch.setattr(scheduler, "_claim", lambda _: None)
+    monkeypatch.setattr(scheduler, "_take", lambda _: pytest.fail("its claims are others' now"))
+    scheduler._unsure.append(Order())
+    scheduler._settle()
+    assert scheduler._unsure == [Order()]

@@ -60,6 +60,13 @@ def notes() -> Notes:
     return Notes()
 
 
+def test_progress_alone_may_be_listened_to(engines: Engines, notes: Notes) -> None:
+    engine = engines(Handler(name="work", run=lambda _: None))
+    with notes.taken_of("job-progress"):
+        done(engine, engine.start_new_job("x", None, blank(1), "work"))
+        notes.has("job-progress")
+
+
 def test_a_job_that_goes_well(engines: Engines, notes: Notes) -> None:
     engine = engines(Handler(name="work", run=lambda task: task.index))
     with notes.taken_of(*ALL):
