@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from app.jobs import Engine
 from tests.at_work import Gate
 from tests.eventually import eventually
 from tests.server import server_without_demo
-
-pytestmark = pytest.mark.conformance
 
 
 def test_a_stop_with_open_sockets_and_long_tasks_hands_them_back(

@@ -16,8 +16,6 @@ from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended, recounted, running, sql, statuses
 
-pytestmark = pytest.mark.conformance
-
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 WORK = Handler(name="work", run=lambda task: task.index, **FREE)
 

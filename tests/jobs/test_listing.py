@@ -15,8 +15,6 @@ from app.users.people import create_user
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import sql
 
-pytestmark = pytest.mark.conformance
-
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 Make = Callable[..., int]
 

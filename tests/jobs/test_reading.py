@@ -16,8 +16,6 @@ from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended, running, sql, states
 
-pytestmark = pytest.mark.conformance
-
 QUIET = {"work": Handler(name="work", run=lambda _: None), "mow": Handler(name="mow", run=print)}
 
 

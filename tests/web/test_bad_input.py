@@ -144,7 +144,7 @@ def pages() -> list[str]:
 
 def arguments_of(rule: str) -> list[list[str]]:
     """All at once; and where they are read, those alone that another one would hide."""
-    if rule.endswith(("/cancellation", "/retry", "/edit", "/deletion")):
+    if rule.endswith(("/cancellation", "/retry", "/edit", "/deletion", "/priority", "/limit")):
         return [ARGUMENTS]
     return [ARGUMENTS, ["q"], ["sort"], ["after"], ["before"], ["task"], ["next"]]
 
