@@ -67,6 +67,17 @@ def test_progress_alone_may_be_listened_to(engines: Engines, notes: Notes) -> No
         notes.has("job-progress")
 
 
+def test_what_happened_at_another_time_is_not_told_again(engines: Engines, notes: Notes) -> None:
+    engine = engines(Handler(name="work", run=lambda _: None))
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    done(engine, job_id)
+    with notes.taken_of("job-started", "job-finished"):
+        then = "2001-01-01T00:00:00.000000Z"
+        signals.tell_of_jobs(engine.database, signals.job_started, [job_id], then)
+        signals.tell_of_ends(engine.database, [job_id], then)
+    assert notes.told == []
+
+
 def test_a_job_that_goes_well(engines: Engines, notes: Notes) -> None:
     engine = engines(Handler(name="work", run=lambda task: task.index))
     with notes.taken_of(*ALL):
