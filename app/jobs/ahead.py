@@ -41,6 +41,10 @@ class Ahead:
         """Where claims take long, the threads need work for longer until the next one is there."""
         self._seconds = max(AHEAD_SECONDS, 2 * seconds)
 
+    def seconds_left(self, most: float) -> float:
+        """How long to sleep: no longer than `most`, nor than what waits may go unchecked."""
+        return min(most, STALE_SECONDS) if self._pool.waiting else most
+
     def is_stale(self) -> bool:
         """Whether some of what waits for a thread has done so for too long: tasks became slow."""
         if not self._check.is_due():

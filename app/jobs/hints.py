@@ -51,7 +51,7 @@ class Hints:
         self._lock = threading.Lock()
         self._changed: set[int] = set()
         self._has_changed = threading.Event()
-        self._pause = threading.Event()
+        self._pause = threading.Event()  # set: no time to gather any more
         self._is_telling = False
         self._is_over = False
         self._thread: threading.Thread | None = None
@@ -75,6 +75,7 @@ class Hints:
         """Tell what is left to be told; returns when no thread does so any more."""
         self._is_over = True
         self._has_changed.set()
+        self._pause.set()
         if self._thread:
             self._thread.join()
 

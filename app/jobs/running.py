@@ -108,7 +108,7 @@ class Running:
             journal=self._journal,
             pool=self._pool,
             shelf=self._shelf,
-            announce=self._bus.note,
+            bus=self._bus,
             rhythm=Rhythm(poll=settings.poll_seconds, heartbeat=settings.heartbeat_seconds),
         )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -16,7 +15,7 @@ from app.db import Changes, Database, Line, why
 from app.jobs import signals
 from app.jobs.ahead import Ahead
 from app.jobs.alarm import Alarm
-from app.jobs.events import NO_JOB
+from app.jobs.events import NO_JOB, Bus
 from app.jobs.executor import Pool, Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -51,7 +50,6 @@ class Rhythm:
 
 
 Claimed = claiming.Claim | claiming.StepClaim
-Wanted = TypeVar("Wanted")
 
 
 class Scheduler:
@@ -66,7 +64,7 @@ class Scheduler:
         journal: Journal,
         pool: Pool,
         shelf: Shelf,
-        announce: Callable[[Collection[int]], None],
+        bus: Bus,
         rhythm: Rhythm,
     ) -> None:
         self._database = database
@@ -76,12 +74,12 @@ class Scheduler:
         self._pool = pool
         self._ahead = Ahead(pool)
         self._shelf = shelf
-        self._announce = announce
+        self._bus = bus
         self._planner = Planner(registry)
         self._poll = rhythm.poll
         self._heartbeat = Every(rhythm.heartbeat)
-        self._housekeeper = Housekeeper(database, worker, shelf, announce, self._planner.names)
-        self._alarm = Alarm(database, announce)
+        self._housekeeper = Housekeeper(database, worker, shelf, bus.note, self._planner.names)
+        self._alarm = Alarm(database, bus.note)
         self._look = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._line = Line(database)
@@ -130,7 +128,7 @@ class Scheduler:
                 self._turn()
                 self.trouble = None
                 soon = LOOK_SECONDS if self._owes_a_look else self._poll
-                nap = self._alarm.seconds_left(soon)
+                nap = self._alarm.seconds_left(self._ahead.seconds_left(soon))
             except OperationalError as error:
                 self.trouble = f"The database cannot be written just now: {why(error)}."
                 log.warning("%s The scheduler tries again.", self.trouble)
@@ -222,7 +220,7 @@ class Scheduler:
             touched = {work.job_id for work in taken_back}
             for job_id in touched.intersection(cancelled):
                 go_on(self._database, LeftBehind("cancel", job_id))
-            self._announce(touched)
+            self._bus.announce(touched)  # another worker may be idle
 
     def _carry_out(self, order: Order) -> None:
         begun = time.monotonic()
@@ -241,7 +239,7 @@ class Scheduler:
         if order.finish or len(claims) < len(order.tasks) + len(order.steps):
             # A slot may be free for the next job; or another worker was faster, and there is more.
             self._wake.set()
-        self._announce({*order.finish, *started, *_jobs_of(claims)})
+        self._bus.note({*order.finish, *started, *_jobs_of(claims)})
         signals.tell_of_ends(self._database, order.finish, at)
 
     def _claim(self, order: Order) -> str | None:
@@ -263,7 +261,7 @@ class Scheduler:
         if self._claim(Order()) is None:
             return
         while self._unsure:
-            self._announce(_jobs_of(self._take(self._unsure[0])))
+            self._bus.note(_jobs_of(self._take(self._unsure[0])))
             self._unsure.pop(0)
 
     def _take(self, order: Order) -> list[Claimed]:

@@ -96,10 +96,11 @@ def test_what_was_claimed_ahead_goes_to_an_idle_worker_when_tasks_turn_out_slow(
 
         return Handler(name="work", run=body, parallel_limit=None)
 
-    engine = engines(handler("first"))
+    # No poll helps: who has too much looks by himself, and tells the others.
+    engine = engines(handler("first"), poll_seconds=30)
     job_id = engine.start_new_job("x", None, blank(QUICK + 12), "work")
     eventually(lambda: len(ran["first"]) >= QUICK + 4, within=20)
-    engines(handler("second"))
+    engines(handler("second"), poll_seconds=30)
     eventually(lambda: len(ran["second"]) == 4, within=20)
     gate.set()
     done(engine, job_id)

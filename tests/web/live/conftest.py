@@ -29,7 +29,7 @@ class _Quiet(WSGIRequestHandler):
 def address(app: Flask) -> Iterator[str]:
     """Where the application answers."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
     thread.start()
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
