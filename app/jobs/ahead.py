@@ -29,8 +29,9 @@ class Ahead:
         """How many tasks to claim now: none while enough for the next moment is at hand."""
         moment, ended = time.monotonic(), self._pool.ended
         since, before = self._counted
-        if moment - since > AHEAD_SECONDS:
-            self._rate += ((ended - before) / (moment - since) - self._rate) / 2
+        if (seconds := moment - since) > AHEAD_SECONDS:
+            remembered = 0.5 ** (seconds / AHEAD_SECONDS)
+            self._rate += ((ended - before) / seconds - self._rate) * (1 - remembered)
             self._counted = (moment, ended)
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * self._seconds))
         half = (target - self._pool.threads) // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -15,6 +16,14 @@ from app.jobs.store.claiming import Order
 from app.jobs.store.ending import LeftBehind
 
 Wanted = TypeVar("Wanted")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a scheduler sees: jobs that run and have something to do, and jobs that may start."""
+
+    running: Sequence[Candidate]
+    queued: Sequence[Candidate]
 
 
 class Planner:
@@ -31,14 +40,20 @@ class Planner:
         #: Whether such a one runs: nothing else may begin beside it.
         self.runs_alone = False
 
-    def running(self, connection: Connection) -> list[Candidate]:
-        """Look for the running jobs of which there is something to do."""
-        return candidates.running_jobs(connection, self.names, self._called)
+    def look(self, connection: Connection, room: int) -> Sight:
+        """Look for the jobs of which there is something to do.
+
+        In this order: what another worker starts meanwhile is seen twice, and never not at all.
+        """
+        queued = self._queued(connection, room) if room else []
+        running = candidates.running_jobs(connection, self.names, self._called)
+        known = {job.id for job in running}
+        return Sight(running, [job for job in queued if job.id not in known])
 
     def plan(
         self,
         connection: Connection,
-        running: Sequence[Candidate],
+        sight: Sight,
         owed: Iterable[LeftBehind],
         *,
         room: int,
@@ -48,6 +63,7 @@ class Planner:
 
         `is_idle`: nothing that was claimed before runs any more.
         """
+        running, starts = sight.running, sight.queued
         finish = tuple(job.id for job in running if job.is_complete and not self._calls(job))
         if self._must_be_alone(is_idle):
             return Order(finish=finish)
@@ -61,7 +77,6 @@ class Planner:
         steps, suspects = self._steps(running, owed)
         if suspects:
             return Order(finish=finish, steps=self._alone(suspects[:1], is_idle))
-        starts = self._starts(connection, room)
         jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
         shares = share(room, jobs)
         tasks = candidates.scheduled_tasks(connection, shares) if shares else []
@@ -93,7 +108,7 @@ class Planner:
         self.runs_alone = is_idle
         return suspect if is_idle else ()
 
-    def _starts(self, connection: Connection, room: int) -> list[Candidate]:
+    def _queued(self, connection: Connection, room: int) -> list[Candidate]:
         free = {slots.handler: slots.free for slots in candidates.slots(connection, self.names)}
         ready = [name for name, slots in free.items() if slots is None or slots > 0]
         starts = []

@@ -197,13 +197,13 @@ class Scheduler:
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
             self._alarm.set(connection)
-            running = self._planner.running(connection)
-            self._cancel([job.id for job in running if job.is_cancelling])
+            sight = self._planner.look(connection, room)
+            self._cancel([job.id for job in sight.running if job.is_cancelling])
             owed = self._housekeeper.owed
             if room:
                 self._housekeeper.owed = []
             return self._planner.plan(
-                connection, running, owed, room=room, is_idle=not self._pool.load
+                connection, sight, owed, room=room, is_idle=not self._pool.load
             )
 
     def _cancel(self, job_ids: Collection[int]) -> None:

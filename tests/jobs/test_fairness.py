@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from sqlalchemy import Connection
 
 from app.jobs import Handler, Task
 from app.jobs.planning import share
+from app.jobs.store import candidates, claiming, keeping
 from app.jobs.store.candidates import Candidate
+from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.looking import blank, done, running
+from tests.jobs.looking import blank, done, running, sql, statuses
 
 #: So many quick tasks that a worker claims many ahead, at their rate.
 QUICK = 2_000
@@ -105,3 +111,34 @@ def test_what_was_claimed_ahead_goes_to_an_idle_worker_when_tasks_turn_out_slow(
     gate.set()
     done(engine, job_id)
     assert sorted(ran["first"] + ran["second"]) == list(range(QUICK + 12))
+
+
+def test_what_another_worker_starts_while_this_one_looks_is_not_overlooked(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clerk = engines(Handler(name="work", run=lambda _: None, parallel_limit=None), runs=False)
+    with clerk.database.writing() as connection:
+        new = keeping.NewWorker(host="here", pid=1, mark="m", handlers=["work"], lease=60)
+        other = keeping.register(connection, new)
+    looks = 0
+
+    def as_another_starts_it(look: Callable[..., Any]) -> Callable[..., Any]:
+        def looked(connection: Connection, *asked: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            found = look(connection, *asked)
+            if looks == 1:  # between the two looks of the first turn
+                claiming.claim(connection, other, Order(start=[(job_id, 1)], tasks=[(task_id, 1)]))
+            return found
+
+        return looked
+
+    for name in ("queued_jobs", "running_jobs"):
+        monkeypatch.setattr(candidates, name, as_another_starts_it(getattr(candidates, name)))
+    job_id = clerk.start_new_job("x", None, blank(2), "work")
+    task_id = sql(clerk.database, "SELECT min(id) FROM task")[0][0]
+    # No poll helps, and nobody tells it again.
+    engine = engines(Handler(name="work", run=lambda _: None, parallel_limit=None), poll_seconds=30)
+    eventually(lambda: engine.job(job_id).done == 1)
+    assert looks >= 2
+    assert statuses(engine, job_id) == ["IN_PROGRESS", "DONE"]

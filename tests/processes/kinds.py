@@ -31,7 +31,8 @@ def whereabouts(task: Task) -> int:
 
 @task_handler(params=Gate, parallel_limit=None, concurrency_limit=None)
 def tally(task: Task) -> int:
-    """Add one to what the job counts."""
+    """Add one to what the job counts, once the gate is open."""
+    wait_at(task.job.params.gate)
     task.job.update_fields_atomically(lambda state: state.update(n=state.get("n", 0) + 1))
     return os.getpid()
 

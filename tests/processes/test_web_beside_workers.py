@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.eventually import eventually
+from tests.jobs.looking import sql
 from tests.processes.stage import Stage
 from tests.server import Server
 
@@ -72,8 +73,13 @@ def test_a_cancel_reaches_what_runs_elsewhere(web: Server, gate: Path) -> None:
     eventually(lambda: status(web, job_id) == "DONE", within=10)
 
 
-def test_a_state_that_all_change_at_once_loses_nothing(shared: Stage, web: Server) -> None:
-    job_id = started(web, "tally", tasks=300)
+def test_a_state_that_all_change_at_once_loses_nothing(
+    shared: Stage, web: Server, gate: Path
+) -> None:
+    job_id = started(web, "tally", gate=str(gate), tasks=300)
+    at_work = "SELECT DISTINCT worker_id FROM task WHERE job_id = :job AND status = 'IN_PROGRESS'"
+    eventually(lambda: len(sql(shared.engine.database, at_work, job=job_id)) == 2, within=10)
+    gate.touch()
     for _ in range(20):
         shared.engine.update_job_fields_atomically(
             job_id, lambda state: state.update(n=state.get("n", 0) + 1)
