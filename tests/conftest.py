@@ -19,6 +19,7 @@ from werkzeug.routing import Rule
 from app import create_app, db, schema
 from app.config import Settings
 from app.db import Database
+from app.jobs import registry
 from app.users import passwords
 from app.users.people import add_user
 from app.users.permissions import Role
@@ -71,6 +72,15 @@ def _addresses_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", compiled_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plugins_looked_for_once() -> Iterator[None]:
+    """What is installed stays the same in a run, and looking takes as long as all else an engine
+    does when it is made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "entry_points", functools.cache(registry.entry_points))
         yield
 
 

@@ -6,7 +6,9 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -33,34 +35,41 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", TEXT, ids=name_of)
-def test_a_file_has_at_most_400_lines(path: Path) -> None:
-    if path.parent.name == "versions":
-        return  # a migration holds all that it makes, however much that is
-    assert len(path.read_text().splitlines()) <= 400
+# Each of these looks at all files at once: a test for each file would be thousands of them.
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_a_function_has_at_most_40_lines(path: Path) -> None:
-    if path.parent.name == "versions":
-        return  # a migration is a list of columns, however long
-    for function in functions_of(path):
-        assert lines_of(function) <= 40, f"{function.name} has {lines_of(function)} lines"
+def test_a_file_has_at_most_400_lines() -> None:
+    # A migration holds all that it makes, however much that is.
+    lines = {path: len(path.read_text().splitlines()) for path in TEXT if not is_migration(path)}
+    assert [f"{name_of(path)}: {count}" for path, count in lines.items() if count > 400] == []
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_a_module_says_what_it_is(path: Path) -> None:
-    if source := path.read_text():
-        assert ast.get_docstring(ast.parse(source))
+def test_a_function_has_at_most_40_lines() -> None:
+    # A migration is a list of columns, however long.
+    long = [
+        f"{name_of(path)}: {function.name} has {lines_of(function)}"
+        for path in PYTHON
+        if not is_migration(path)
+        for function in functions_of(path)
+        if lines_of(function) > 40
+    ]
+    assert long == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name_of)
-def test_a_test_sleeps_nowhere(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) != ("time", "sleep"), f"line {node.lineno}"
-        if isinstance(node, ast.ImportFrom) and node.module == "time":
-            assert "sleep" not in [alias.name for alias in node.names], f"line {node.lineno}"
+def test_a_module_says_what_it_is() -> None:
+    modules = {path: tree(path) for path in PYTHON if tree(path).body}
+    silent = [name_of(path) for path, module in modules.items() if not ast.get_docstring(module)]
+    assert silent == []
+
+
+def test_a_test_sleeps_nowhere() -> None:
+    sleeps = [
+        f"{name_of(path)}: {node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(tree(path))
+        if is_sleep(node)
+    ]
+    assert sleeps == []
 
 
 def test_a_component_belongs_to_a_handler() -> None:
@@ -80,8 +89,26 @@ def test_what_is_below_the_web_knows_nothing_of_it(part: str) -> None:
     assert found.stdout.split() == []
 
 
+def is_migration(path: Path) -> bool:
+    return path.parent.name == "versions"
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def is_sleep(node: ast.AST) -> TypeGuard[ast.Attribute | ast.ImportFrom]:
+    """Whether it is time.sleep, or takes it from there."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return (node.value.id, node.attr) == ("time", "sleep")
+    if isinstance(node, ast.ImportFrom) and node.module == "time":
+        return "sleep" in [alias.name for alias in node.names]
+    return False
+
+
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
