@@ -37,7 +37,7 @@ def main() -> None:
         settings = Settings(data_dir=Path(folder), database_url=url)
         engine = _engine(settings)
         schema.upgrade(engine.database)
-        with _worker(folder, url):
+        with worker(folder, url):
             _wait_for_start(engine)
             starts, told = _latencies(engine, settings)
     engine.database.dispose()
@@ -81,15 +81,16 @@ def _wait_for_start(engine: Engine) -> None:
 
 
 @contextmanager
-def _worker(folder: str, url: str) -> Iterator[None]:
-    said = {"DATA_DIR": folder, "DATABASE_URL": url, "HANDLERS": "benchmarks.across"}
+def worker(folder: str, url: str, handlers: str = "benchmarks.across") -> Iterator[None]:
+    """A worker process on a database, with the handlers of a module."""
+    said = {"DATA_DIR": folder, "DATABASE_URL": url, "HANDLERS": handlers}
     environ = os.environ | {f"JOBDECK_{name}": value for name, value in said.items()}
     command = [sys.executable, "-c", "from app.cli import main; main()", "worker"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as worker:
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
         try:
             yield
         finally:
-            worker.terminate()
+            process.terminate()
 
 
 def _print(what: str, figures: list[float]) -> None:

@@ -7,6 +7,7 @@ import functools
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from werkzeug.routing import Rule
 from app import create_app, db, schema
 from app.config import Settings
 from app.db import Database
-from app.jobs import registry
 from app.users import passwords
 from app.users.people import add_user
 from app.users.permissions import Role
@@ -80,7 +80,7 @@ def _plugins_looked_for_once() -> Iterator[None]:
     """What is installed stays the same in a run, and looking takes as long as all else an engine
     does when it is made."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "entry_points", functools.cache(registry.entry_points))
+        patch.setattr("app.jobs.registry.entry_points", functools.cache(metadata.entry_points))
         yield
 
 
