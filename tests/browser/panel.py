@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.server import Server
+
+#: On a desk in the light, and on a phone in the dark.
+LOOKS: dict[str, dict[str, Any]] = {
+    "desk": {"color_scheme": "light"},
+    "phone": {
+        "color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has_touch": True,
+    },
+}  # fmt: skip
+in_each_look = pytest.mark.parametrize(
+    "look",
+    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
+)
 
 
 def waiting(server: Server, job_id: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -18,6 +17,7 @@ from tests.browser.panel import (
     expect_live,
     expect_path,
     expect_status,
+    in_each_look,
     popup,
     row,
     shown_job,
@@ -26,11 +26,6 @@ from tests.browser.panel import (
 from tests.eventually import eventually
 from tests.server import Server
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
-}
 PASSWORD = "correct horse battery"
 
 
@@ -64,10 +59,7 @@ def press(page: Page, hook: str) -> None:
     popup(page).get_by_test_id(hook).click()
 
 
-@pytest.mark.parametrize(
-    "look",
-    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
-)
+@in_each_look
 def test_a_job_is_cancelled_after_a_question(
     page: Page, server: Server, gate: Gate, look: str
 ) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.at_work import Gate
@@ -14,23 +11,15 @@ from tests.browser.panel import (
     expect_path,
     expect_progress,
     expect_status,
+    in_each_look,
     open_create,
     popup,
     row,
     shown_job,
 )
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
-}
 
-
-@pytest.mark.parametrize(
-    "look",
-    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
-)
+@in_each_look
 def test_a_job_is_created_watched_and_seen_to_end(page: Page, gate: Gate, look: str) -> None:
     page.goto("/jobs")
     form = open_create(page, "gated")

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import Complaints
-from tests.browser.panel import expect_status, open_create, popup, shown_job
+from tests.browser.panel import expect_status, in_each_look, open_create, popup, shown_job
 from tests.browser.test_accessibility import faults_of
-from tests.browser.test_create import LOOKS, tab_to
+from tests.browser.test_create import tab_to
 
 PEOPLE = 'email,role,name\nzoë{0}@example.com,viewer,"Doe, Z"\nking{0}@example.com,king,\n'
 
@@ -34,10 +34,7 @@ def expect_state(page: Page, state: str) -> None:
     expect(field(page)).to_have_attribute("data-state", state)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
-)
+@in_each_look
 def test_a_table_is_imported_and_says_what_became_of_each_row(
     page: Page, tmp_path: Path, look: str
 ) -> None:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.at_work import Gate
 from tests.browser.conftest import Complaints
-from tests.browser.panel import expect_live, expect_status, popup
+from tests.browser.panel import expect_live, expect_status, in_each_look, popup
 from tests.server import Server
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
-}
 REASON = "The disk is full"
 
 
@@ -38,10 +32,7 @@ def row(page: Page) -> Locator:
     return page.locator('[data-testid="handler-row"][data-handler="swift"]')
 
 
-@pytest.mark.parametrize(
-    "look",
-    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
-)
+@in_each_look
 def test_a_handler_is_paused_and_resumed(
     page: Page, context: BrowserContext, server: Server, look: str
 ) -> None:

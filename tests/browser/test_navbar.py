@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.at_work import Gate
-from tests.browser.panel import expect_live, expect_path, expect_status, popup
+from tests.browser.panel import expect_live, expect_path, expect_status, in_each_look, popup
 from tests.server import Server
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "desk": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
-}
 
 
 def count(page: Page) -> int:
@@ -28,10 +20,7 @@ def own(page: Page, name: str) -> Locator:
     return page.locator("#navbar-jobs-rows li", has_text=name)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [pytest.param(name, marks=pytest.mark.browser_context_args(**LOOKS[name])) for name in LOOKS],
-)
+@in_each_look
 def test_the_badge_and_the_list_follow_a_job_to_its_popup(
     page: Page, server: Server, gate: Gate, look: str
 ) -> None:

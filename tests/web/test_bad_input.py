@@ -144,9 +144,9 @@ def pages() -> list[str]:
 
 def arguments_of(rule: str) -> list[list[str]]:
     """All at once; and where they are read, those alone that another one would hide."""
-    if rule.endswith(("/cancellation", "/retry", "/edit", "/deletion", "/priority", "/limit")):
-        return [ARGUMENTS]
-    return [ARGUMENTS, ["q"], ["sort"], ["after"], ["before"], ["task"], ["next"]]
+    if rule.endswith(("/jobs", "/users", "/handlers", "/tasks", "<int:job_id>")):
+        return [ARGUMENTS, ["q"], ["sort"], ["after"], ["before"], ["task"]]
+    return [ARGUMENTS, ["next"]]
 
 
 @pytest.mark.parametrize("rule", pages())
