@@ -45,13 +45,14 @@ class Server:
 
     def begin_to_start(self) -> None:
         """Start, and do not wait."""
-        self._run("-c", "from app.cli import main; main()", "serve", "--port", str(self.port))
+        self.run("-c", "from app.cli import main; main()", "serve", "--port", str(self.port))
 
     def begin_to_start_gunicorn(self) -> None:
         """Start gunicorn by itself, without what `serve` does before."""
-        self._run("-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}")
+        self.run("-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}")
 
-    def _run(self, *arguments: str) -> None:
+    def run(self, *arguments: str) -> None:
+        """Run Python with these arguments, and do not wait."""
         said = {f"JOBDECK_{name}": str(value) for name, value in self._settings.items()}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -12,7 +12,6 @@ import pytest
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Handler, Registry
-from tests.eventually import eventually
 
 
 class Engines:
@@ -32,11 +31,6 @@ class Engines:
         if runs:
             engine.run()
         return engine
-
-    def have_begun(self) -> None:
-        """Wait until each task that is claimed has a thread: none can be given back any more."""
-        pools = [engine._running._pool for engine in self._made if engine._running]
-        eventually(lambda: not any(pool.waiting for pool in pools))
 
     def stop(self) -> None:
         """Stop them all."""

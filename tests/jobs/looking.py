@@ -31,8 +31,14 @@ def statuses(engine: Engine, job_id: int) -> list[str]:
 
 
 def running(engine: Engine, job_id: int, count: int) -> None:
-    """Wait until so many tasks of a job run."""
+    """Wait until so many tasks of a job run, none of which waits for a thread of this engine.
+
+    What waits for one is claimed, too, and given back when the job is cancelled or paused.
+    """
     eventually(lambda: engine.job(job_id).in_progress == count)
+    if engine._running:
+        pool = engine._running._pool
+        eventually(lambda: not pool.waiting)
 
 
 def recounted(database: Database, job_id: int) -> dict[str, int]:

