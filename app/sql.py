@@ -24,10 +24,6 @@ _REWORDED: Final = tuple(
             r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
         ),
         (
-            r"(\S+) NOT IN \(SELECT value FROM json_each\((:called)\)\)",
-            r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
-        ),
-        (
             r"(\S+) IN \(SELECT value FROM json_each\((:handlers)\)\)",
             r"\1 = ANY (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
         ),
