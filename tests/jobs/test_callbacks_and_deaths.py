@@ -225,10 +225,11 @@ def test_a_step_that_is_handed_back_counts_as_no_crash(
 def test_a_claimed_step_that_has_not_begun_is_handed_back_at_once(
     engines: Engines, gate: threading.Event
 ) -> None:
-    engine = engines(Hooked(lambda *_: gate.wait(20)), threads=1, runs=False)
+    handler = Hooked(lambda *_: gate.wait(20))
+    engine = engines(handler, threads=1, runs=False)
     jobs = [complete(engine), complete(engine)]
     engine.run()
-    eventually(lambda: all(engine.job(job_id).finishing for job_id in jobs))
+    eventually(lambda: handler.called and all(engine.job(job_id).finishing for job_id in jobs))
     engine.begin_stop()
     assert sum(engine.job(job_id).finishing for job_id in jobs) == 1
     gate.set()
