@@ -33,6 +33,10 @@ keepalive = 5
 gthread.STOP_KEEPALIVE_LINGER = 0.2
 control_socket_disable = True
 
+#: Beside handlers that calculate, a page waits for its turn hundreds of times, behind each of them;
+#: with a tenth of Python's usual interval it takes a third of the time, and jobs take none more.
+SWITCH_SECONDS = 0.0005
+
 QUIET = ("/static/", "/healthz", "/readyz", "/live", "/setup/", "/set-password/")
 
 
@@ -99,6 +103,7 @@ def post_worker_init(worker: Any) -> None:
         sys.exit(REFUSED)
     worker.engine = parts["jobdeck"]
     if settings.run_worker:
+        sys.setswitchinterval(SWITCH_SECONDS)
         worker.engine.run()
     if settings.demo and worker.age == 1:  # the first of the processes
         _fill_the_demo(worker.engine)
