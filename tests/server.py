@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -19,10 +23,13 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import websocket
 
+from app import schema
+from app.db import Database
 from app.users.setup import DEMO_EMAIL, DEMO_PASSWORD
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
+DATABASE = "jobdeck.sqlite3"
 
 
 class Server:
@@ -158,8 +165,23 @@ class Server:
 
 def server_without_demo(folder: Path, **settings: object) -> Server:
     """A server with the demo's superadmin and handlers of the tests, but no jobs of the demo."""
+    if not settings.get("DATABASE_URL") and not (folder / DATABASE).exists():
+        shutil.copy(_migrated() / DATABASE, folder)  # to migrate is a third of a start
     known = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
     return Server(folder, **known | {"HANDLERS": "tests.outside"} | settings)
+
+
+@cache
+def _migrated() -> Path:
+    """A folder with a database that has the newest schema and no rows."""
+    folder = Path(tempfile.mkdtemp(prefix="jobdeck-migrated-"))
+    atexit.register(shutil.rmtree, folder)
+    database = Database(f"sqlite:///{folder / DATABASE}")
+    schema.upgrade(database)
+    with database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return folder
 
 
 def free_port() -> int:

@@ -142,9 +142,15 @@ class Scheduler:
         self._line.close()
 
     def _turn(self) -> None:
-        if self._fenced == self._worker.id:
+        if self._fenced == self._worker.id or (self._heartbeat.is_due() and not self._renewed()):
             self._begin_anew()
-        self._keep_house()
+        try:
+            self._decide()
+        finally:
+            self._keep_house()  # last: who has just asked for something does not wait for it
+
+    def _decide(self) -> None:
+        """Look, and ask for what there is to do, if there may be something."""
         if not self._worker.is_trusted or self._journal.trouble:
             return
         # The poll is for what other processes did; mostly they did nothing.
@@ -162,6 +168,8 @@ class Scheduler:
         order = self._plan(room)
         if order:
             self._carry_out(order)
+        with self._line.reading() as connection:
+            self._alarm.set(connection)
         self._owes_a_look = False
 
     def _begin_anew(self) -> None:
@@ -172,13 +180,12 @@ class Scheduler:
         self._journal.write_for(self._worker.id)
 
     def _keep_house(self) -> None:
-        if self._heartbeat.is_due() and not self._renewed():
-            self._begin_anew()
         if self._housekeeper.keep():
-            self._planner.suspects = self._owes_a_look = True
+            self._planner.suspects = True
             self._heed(self._housekeeper.pauses)
+            self._wake.set()
         if self._alarm.rings():
-            self._owes_a_look = True
+            self._wake.set()
 
     def _heed(self, pauses: Sequence[Pause]) -> None:
         """Give back what is paused and waits here for a thread."""
@@ -196,7 +203,6 @@ class Scheduler:
 
     def _plan(self, room: int) -> Order:
         with self._line.reading() as connection:
-            self._alarm.set(connection)
             sight = self._planner.look(connection, room)
             self._cancel([job.id for job in sight.running if job.is_cancelling])
             owed = self._housekeeper.owed

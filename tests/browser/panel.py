@@ -12,7 +12,7 @@ from tests.server import Server
 
 #: On a desk in the light, and on a phone in the dark.
 LOOKS: dict[str, dict[str, Any]] = {
-    "desk": {"color_scheme": "light"},
+    "desk": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "phone": {
         "color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has_touch": True,
     },
