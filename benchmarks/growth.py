@@ -1,4 +1,4 @@
-"""Whether size slows the engine: `.venv/bin/python -m benchmarks.growth`, a few minutes.
+"""Whether size slows the engine: `.venv/bin/python -m benchmarks.growth`, about a minute.
 
 Tasks that do nothing, on SQLite: of a job of 10,000 in an empty database, of a job of a million,
 and of a job of 10,000 beside a million jobs that have ended.
