@@ -25,6 +25,7 @@ from app.users.people import add_user
 from app.users.permissions import Role
 from tests import postgresql as postgresql_server
 from tests.command import Run, command
+from tests.server import migrated
 from tests.visitor import PASSWORD, Visitor
 
 DATABASES = ("sqlite", "postgresql")
@@ -147,18 +148,6 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the newest schema and no rows, to be copied."""
-    file = tmp_path_factory.mktemp("migrated") / "jobdeck.sqlite3"
-    database = Database(f"sqlite:///{file}")
-    schema.upgrade(database)
-    with database.reading() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.dispose()
-    return file
-
-
-@pytest.fixture(scope="session")
 def migrated_there(postgresql: postgresql_server.Server) -> Iterator[str]:
     """The name of a PostgreSQL database with the newest schema and no rows, to be copied."""
     with postgresql.database() as url:
@@ -169,11 +158,11 @@ def migrated_there(postgresql: postgresql_server.Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(settings: Settings, migrated: Path) -> Iterator[Database]:
+def database(settings: Settings) -> Iterator[Database]:
     """A database with the newest schema and no rows."""
     database = Database(settings.database)
     if database.is_sqlite:
-        shutil.copy(migrated, str(database.url.database))
+        shutil.copy(migrated(), str(database.url.database))
     yield database
     database.dispose()
 

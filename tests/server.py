@@ -166,14 +166,14 @@ class Server:
 def server_without_demo(folder: Path, **settings: object) -> Server:
     """A server with the demo's superadmin and handlers of the tests, but no jobs of the demo."""
     if not settings.get("DATABASE_URL") and not (folder / DATABASE).exists():
-        shutil.copy(_migrated() / DATABASE, folder)  # to migrate is a third of a start
+        shutil.copy(migrated(), folder)  # to migrate is a third of a start
     known = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
     return Server(folder, **known | {"HANDLERS": "tests.outside"} | settings)
 
 
 @cache
-def _migrated() -> Path:
-    """A folder with a database that has the newest schema and no rows."""
+def migrated() -> Path:
+    """An SQLite file with the newest schema and no rows, to be copied."""
     folder = Path(tempfile.mkdtemp(prefix="jobdeck-migrated-"))
     atexit.register(shutil.rmtree, folder)
     database = Database(f"sqlite:///{folder / DATABASE}")
@@ -181,7 +181,7 @@ def _migrated() -> Path:
     with database.reading() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.dispose()
-    return folder
+    return folder / DATABASE
 
 
 def free_port() -> int:

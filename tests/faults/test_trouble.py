@@ -20,6 +20,7 @@ from tests.faults.life import Fate, Life
 from tests.jobs.locking import locked
 from tests.jobs.looking import sql
 from tests.jobs.test_lost_workers import living
+from tests.server import migrated
 
 pytestmark = pytest.mark.conformance
 
@@ -50,11 +51,11 @@ def rests(looking: Engine, job_id: int) -> bool:
 
 
 @pytest.fixture
-def tiny(migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine at rest whose data directory is on a small disk."""
     with small_disk(4) as disk:
         monkeypatch.setenv("JOBDECK_DATABASE_URL", "")
-        shutil.copy(migrated, disk / "jobdeck.sqlite3")
+        shutil.copy(migrated(), disk / "jobdeck.sqlite3")
         engine = life.engine_of(life.settings_of(disk))
         audit.begin(engine.database)
         yield engine
