@@ -44,6 +44,8 @@ def test_a_job_is_created_watched_and_seen_to_end(page: Page, gate: Gate, look: 
     expect_path(page, "/jobs")
     expect_status(row(page, job_id), "DONE")
     expect_live(page)
+    row(page, job_id).get_by_role("link", name="Open job info").click()
+    expect(popup(page, job_id)).to_be_visible()
     width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, "the page is wider than the window"
 
