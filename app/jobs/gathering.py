@@ -166,9 +166,11 @@ class Gathering:
 
     def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
         """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
-        self._lines += len(writes.logs)
-        self._resting.pop(writes.task_id, None)
-        held = self._held.get(writes.task_id)
+        if writes.logs:
+            self._lines += len(writes.logs)
+        if self._resting:
+            self._resting.pop(writes.task_id, None)
+        held = self._held.get(writes.task_id) if self._held else None
         if held is not None:
             held.add(writes)
             if not releases and writes.status is None:

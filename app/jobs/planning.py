@@ -70,7 +70,7 @@ class Planner:
         if self.suspects:
             suspect = candidates.suspect_task(connection, self.names)
             if suspect is not None:
-                return Order(finish=finish, tasks=self._alone([(suspect, 1)], is_idle))
+                return Order(finish=finish, tasks=dict(self._alone([suspect], is_idle)))
             self.suspects = False
         if not room:
             return Order(finish=finish)  # a step would wait here, and another worker may be idle
@@ -79,7 +79,7 @@ class Planner:
             return Order(finish=finish, steps=self._alone(suspects[:1], is_idle))
         jobs = [*self._in_turn([job for job in running if job.claimable]), *starts]
         shares = share(room, jobs)
-        tasks = candidates.scheduled_tasks(connection, shares) if shares else []
+        tasks = candidates.scheduled_tasks(connection, shares) if shares else {}
         return Order(finish=finish, steps=steps, start=_ranked(starts), tasks=tasks)
 
     def _calls(self, job: Candidate) -> bool:

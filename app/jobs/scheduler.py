@@ -242,7 +242,7 @@ class Scheduler:
         signals.tell_of_jobs(self._database, signals.job_started, started, at)
         claims = self._take(order) if order.tasks or order.steps else []
         self._planner.runs_alone = self._planner.runs_alone and bool(claims)
-        if order.finish or len(claims) < len(order.tasks) + len(order.steps):
+        if order.finish or len(claims) < len(order.task_ids) + len(order.steps):
             # A slot may be free for the next job; or another worker was faster, and there is more.
             self._wake.set()
         self._bus.note({*order.finish, *started, *_jobs_of(claims)})

@@ -23,7 +23,7 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelTask:
     """A task, by its place in its job."""
 

@@ -38,10 +38,12 @@ class Dead:
     def claims(self, *job_ids: int) -> list[int]:
         """Start these jobs and claim all tasks that wait; return the ids of those tasks."""
         self._order(claiming.Order(start=[(job_id, 1) for job_id in job_ids]))
-        waiting = "SELECT id FROM task WHERE status = 'SCHEDULED' ORDER BY id"
-        ids = [int(task_id) for (task_id,) in sql(self._database, waiting)]
-        self._order(claiming.Order(tasks=[(task_id, 1) for task_id in ids]))
-        return ids
+        waiting = "SELECT job_id, id FROM task WHERE status = 'SCHEDULED' ORDER BY id"
+        tasks: dict[int, list[int]] = {}
+        for job_id, task_id in sql(self._database, waiting):
+            tasks.setdefault(job_id, []).append(task_id)
+        self._order(claiming.Order(tasks=tasks))
+        return sorted(id_ for ids in tasks.values() for id_ in ids)
 
     def _order(self, order: claiming.Order) -> None:
         with self._database.writing_once() as connection:

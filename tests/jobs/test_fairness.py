@@ -128,7 +128,9 @@ def test_what_another_worker_starts_while_this_one_looks_is_not_overlooked(
             looks += 1
             found = look(connection, *asked)
             if looks == 1:  # between the two looks of the first turn
-                claiming.claim(connection, other, Order(start=[(job_id, 1)], tasks=[(task_id, 1)]))
+                claiming.claim(
+                    connection, other, Order(start=[(job_id, 1)], tasks={job_id: [task_id]})
+                )
             return found
 
         return looked

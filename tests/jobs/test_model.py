@@ -175,10 +175,10 @@ class Machine(Compared):
 
     def claim(self, worker: int, wanted: Wanted) -> None:
         """Ask for these, whether they may be claimed or not."""
-        order = Order(
-            finish=wanted.finish, steps=wanted.steps, start=wanted.start,
-            tasks=[(self.ids[key], rank) for key, rank in wanted.tasks],
-        )  # fmt: skip
+        tasks_of: dict[int, list[int]] = {}
+        for key, _ in wanted.tasks:
+            tasks_of.setdefault(key[0], []).append(self.ids[key])
+        order = Order(finish=wanted.finish, steps=wanted.steps, start=wanted.start, tasks=tasks_of)
         if worker not in self.model.alive:
             with pytest.raises(IntegrityError, match="fenced"):
                 self.claimed(worker, order)

@@ -75,7 +75,7 @@ def test_it_is_found_by_its_index(
 
 
 def test_what_a_claim_does_is_found_by_indexes(connection: Connection) -> None:
-    order = Order(finish=[1], steps=[1], start=[(2, 1)], tasks=[(20_005, 1), (20_009, 2)])
+    order = Order(finish=[1], steps=[1], start=[(2, 1)], tasks={1: [20_005, 20_009]})
     plans = explained(connection, lambda: claiming.claim(connection, worker(connection), order))
     assert {"pk_task", "pk_job"} <= used_in(plans)
     assert not whole_in(plans)

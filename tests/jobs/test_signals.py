@@ -189,7 +189,7 @@ def die_with_its_task(database: Database, job_id: int) -> None:
         worker_id = keeping.register(connection, worker)
     ((task_id,),) = sql(database, "SELECT id FROM task")
     with database.writing_once() as connection:
-        order = Order(start=[(job_id, 1)], tasks=[(task_id, 1)])
+        order = Order(start=[(job_id, 1)], tasks={job_id: [task_id]})
         claiming.claim(connection, worker_id, order)
 
 

@@ -46,7 +46,7 @@ class Scene:
             recording.write_group(connection, self.worker_id, [writes], [])
 
     def claim(self) -> None:
-        self.order(Order(tasks=[(self.task_id, 1)]))
+        self.order(Order(tasks={self.job_id: [self.task_id]}))
 
     def start(self) -> None:
         self.order(Order(start=[(self.job_id, 1)]))

@@ -6,7 +6,7 @@ What it finds may have been taken by others when it asks for it: see claiming.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -158,49 +158,46 @@ def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> l
 
 
 SCHEDULED = statement(
-    """
+    f"""
     SELECT task.job_id, task.id
     FROM json_each(:jobs) AS wanted CROSS JOIN task
     WHERE task.id IN (
         SELECT id FROM task INDEXED BY ix_task_scheduled
         WHERE job_id = wanted.value AND status = 'SCHEDULED' AND run_after IS NULL
-          AND crashes < :suspect AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
+          AND id NOT IN (
+              SELECT id FROM task INDEXED BY ix_task_suspect
+              WHERE status = 'SCHEDULED' AND crashes >= {SUSPECT_CRASHES})
+          AND idx < (SELECT end_index FROM job WHERE id = wanted.value)
         ORDER BY idx LIMIT :most)
     ORDER BY task.job_id, task.idx
 """,
     columns="job_id, id",
-).on_postgresql("""
+).on_postgresql(f"""
     SELECT task.job_id, task.id
     FROM json_array_elements_text(CAST(:jobs AS json)) AS wanted (job_id)
     JOIN job ON job.id = CAST(wanted.job_id AS bigint)
     CROSS JOIN LATERAL (
         SELECT id, job_id, idx FROM task
         WHERE job_id = job.id AND status = 'SCHEDULED' AND run_after IS NULL
-          AND crashes < :suspect AND idx < job.end_index
+          AND crashes < {SUSPECT_CRASHES} AND idx < job.end_index
         ORDER BY idx LIMIT :most) AS task
     ORDER BY task.job_id, task.idx
 """)
 
 
-def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> list[tuple[int, int]]:
-    """Return (task id, rank) of the next tasks: of each job id as many as its share says."""
-    values = {
-        "jobs": json.dumps(list(shares)),
-        "most": max(shares.values(), default=0),
-        "suspect": SUSPECT_CRASHES,
-    }
-    taken: dict[int, int] = dict.fromkeys(shares, 0)
-    found = []
+def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> dict[int, list[int]]:
+    """Return the ids of the next tasks by their job: of each as many as its share says."""
+    values = {"jobs": json.dumps(list(shares)), "most": max(shares.values(), default=0)}
+    found: dict[int, list[int]] = {job_id: [] for job_id in shares}
     for job_id, task_id in rows(connection, SCHEDULED, values):
-        if taken[job_id] < shares[job_id]:
-            taken[job_id] += 1
-            found.append((task_id, taken[job_id]))
-    return found
+        if len(found[job_id]) < shares[job_id]:
+            found[job_id].append(task_id)
+    return {job_id: tasks for job_id, tasks in found.items() if tasks}
 
 
 #: There are few suspects or none: by their own index, not by all the tasks that wait.
 SUSPECT = statement(f"""
-    SELECT task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
+    SELECT task.job_id, task.id FROM task INDEXED BY ix_task_suspect CROSS JOIN job
     WHERE task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}
       AND task.run_after IS NULL
       AND job.id = task.job_id AND job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
@@ -210,8 +207,10 @@ SUSPECT = statement(f"""
 """)
 
 
-def suspect_task(connection: Connection, handlers: Iterable[str]) -> int | None:
-    """Return a task that must run alone, because its workers keep dying, or None."""
+def suspect_task(
+    connection: Connection, handlers: Iterable[str]
+) -> tuple[int, Sequence[int]] | None:
+    """Return a task that must run alone, because its workers keep dying, with its job; or None."""
     values = {"handlers": json.dumps(list(handlers)), "now": stamp()}
     found = rows(connection, SUSPECT, values)
-    return found[0][0] if found else None
+    return (found[0][0], [found[0][1]]) if found else None

@@ -8,12 +8,13 @@ still may. Losing some of them to another process is a normal answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from app.db import BY_KEYS, made_with_tables, stamp
+from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.jobs.store.numbering import in_its_turn, next_number
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
@@ -24,17 +25,29 @@ from app.sql import reworded, rows, statement
 class Order:
     """What one claim asks for: jobs to finish, finish steps, jobs to start and tasks, as ids.
 
-    A start carries its rank among the starts of its handler, a task its rank among the tasks of
-    its job, each from 1: a limit holds when what runs plus the rank does not exceed it.
+    A start carries its rank among the starts of its handler, from 1; tasks are listed by their job,
+    in their order: a limit holds when what runs plus the rank does not exceed it.
     """
 
     finish: Sequence[int] = ()
     steps: Sequence[int] = ()
     start: Sequence[tuple[int, int]] = ()
-    tasks: Sequence[tuple[int, int]] = ()
+    tasks: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.finish or self.steps or self.start or self.tasks)
+
+    @property
+    def task_ids(self) -> list[int]:
+        """The tasks of all jobs."""
+        return [task_id for tasks in self.tasks.values() for task_id in tasks]
+
+    @property
+    def jobs(self) -> list[tuple[int, int | None, Sequence[int]]]:
+        """As the claim takes it: a job, its rank if it is to be started, and its tasks."""
+        starts = dict(self.start)
+        ids = dict.fromkeys([*starts, *self.tasks])
+        return [(id_, starts.get(id_), self.tasks.get(id_, ())) for id_ in ids]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,7 @@ class StepClaim:
     run: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """A task that this worker now owns."""
 
@@ -63,9 +76,20 @@ class Claim:
     retries: int
 
 
+#: The condition that a `job` of this `handler` runs, or may start as one of the rank `asked` for.
+_MAY_RUN = f"""job.cancel_requested_at IS NULL
+      AND {not_paused("job.handler", "NEW.at")}
+      AND (+job.status = 'IN_PROGRESS'
+           OR (asked.rank IS NOT NULL AND +job.status = 'QUEUED' AND NOT job.held
+               AND job.preparing_until IS NULL AND job.retrying IS NULL
+               AND coalesce(handler.running + asked.rank <= {CONCURRENCY_LIMIT}, true)))"""
+_ASKED = """(
+      SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS rank,
+             json_extract(value, '$[2]') AS tasks
+      FROM json_each(NEW.jobs)) AS asked"""
+
 CLAIM_VIEW = """CREATE VIEW claim AS SELECT
-  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS finish, NULL AS steps, NULL AS start,
-  NULL AS tasks"""
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS finish, NULL AS steps, NULL AS jobs"""
 CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -83,56 +107,55 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
              AND cancel_requested_at IS NULL))
     AND {not_paused("job.handler", "NEW.at")};
 
-  UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
-  WHERE id IN (
-    SELECT queued.id FROM json_each(NEW.start) AS wanted
-    CROSS JOIN job AS queued ON queued.id = json_extract(wanted.value, '$[0]')
-    CROSS JOIN handler ON handler.name = queued.handler
-    WHERE +queued.status = 'QUEUED' AND NOT queued.held AND queued.preparing_until IS NULL
-      AND queued.retrying IS NULL AND queued.cancel_requested_at IS NULL
-      AND coalesce(handler.running + json_extract(wanted.value, '$[1]')
-        <= {CONCURRENCY_LIMIT}, true)
-      AND {not_paused("queued.handler", "NEW.at")});
-
   UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                   started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                   version = (SELECT version + 1 FROM job WHERE id = task.job_id)
   WHERE id IN (
-    SELECT wanted_task.id FROM json_each(NEW.tasks) AS wanted
-    CROSS JOIN task AS wanted_task ON wanted_task.id = json_extract(wanted.value, '$[0]')
-    CROSS JOIN job ON job.id = wanted_task.job_id
+    SELECT ready.id FROM {_ASKED}
+    CROSS JOIN job ON job.id = asked.id
     CROSS JOIN handler ON handler.name = job.handler
-    WHERE +wanted_task.status = 'SCHEDULED' AND wanted_task.run_after IS NULL
-      AND +job.status = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND coalesce(job.in_progress + json_extract(wanted.value, '$[1]')
-        <= {PARALLEL_LIMIT}, true)
-      AND {not_paused("job.handler", "NEW.at")});
+    CROSS JOIN json_each(asked.tasks) AS wanted
+    CROSS JOIN task AS ready ON ready.id = wanted.value
+    WHERE {_MAY_RUN}
+      AND +ready.status = 'SCHEDULED' AND ready.run_after IS NULL
+      AND coalesce(job.in_progress + wanted.key < {PARALLEL_LIMIT}, true));
 
-  UPDATE job SET scheduled = scheduled - taken.tasks, in_progress = in_progress + taken.tasks,
-                 version = version + 1
+  UPDATE job SET status = 'IN_PROGRESS',
+                 started_at = CASE job.status WHEN 'QUEUED' THEN NEW.at ELSE job.started_at END,
+                 scheduled = job.scheduled - asked.taken,
+                 in_progress = job.in_progress + asked.taken, version = job.version + 1
   FROM (
-    SELECT task.job_id, count(*) AS tasks FROM json_each(NEW.tasks) AS wanted
-    CROSS JOIN task ON task.id = json_extract(wanted.value, '$[0]')
-    WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
-      AND task.started_at = NEW.at
-    GROUP BY task.job_id
-  ) AS taken WHERE job.id = taken.job_id;
+    SELECT id, rank, (
+      SELECT count(*) FROM json_each(asked.tasks) AS wanted
+      CROSS JOIN task ON task.id = wanted.value
+      WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
+        AND task.started_at = NEW.at) AS taken
+    FROM {_ASKED} {ONCE}
+  ) AS asked
+  WHERE job.id = asked.id
+    AND (asked.taken > 0
+         OR (+job.status = 'QUEUED' AND EXISTS (
+      SELECT 1 FROM handler WHERE handler.name = job.handler
+      AND {_MAY_RUN})));
 END"""
 made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
 POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
-  NULL::json AS finish, NULL::json AS steps, NULL::json AS start, NULL::json AS tasks""",
+  NULL::json AS finish, NULL::json AS steps, NULL::json AS jobs""",
     f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
-{BY_KEYS} AS $$ BEGIN
+{BY_KEYS}{COUNTS_ITSELF} AS $$ BEGIN
   {in_its_turn("last_claim")}
 
   IF json_array_length(NEW.finish) > 0 THEN
-    UPDATE job SET status = {OUTCOME},
-                   finished_at = NEW.at, finish_step = NULL, version = version + 1
-    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
-      AND {reworded(IS_COMPLETE)};
+    WITH ended AS (
+      UPDATE job SET status = {OUTCOME},
+                     finished_at = NEW.at, finish_step = NULL, version = version + 1
+      WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
+        AND {reworded(IS_COMPLETE)}
+      RETURNING handler
+    ) {count_running("ended", "-")};
   END IF;
 
   IF json_array_length(NEW.steps) > 0 THEN
@@ -146,27 +169,43 @@ POSTGRESQL_CLAIM = (
       AND {not_paused("job.handler", "NEW.at")};
   END IF;
 
-  IF json_array_length(NEW.start) > 0 THEN
-    UPDATE job SET status = 'IN_PROGRESS', started_at = NEW.at, version = version + 1
-    FROM json_array_elements(NEW.start) AS wanted, handler
-    WHERE job.id = (wanted.value ->> 0)::bigint AND handler.name = job.handler
-      AND job.status || '' = 'QUEUED' AND NOT job.held AND job.preparing_until IS NULL
-      AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
-      AND coalesce(handler.running + (wanted.value ->> 1)::bigint <= {CONCURRENCY_LIMIT}, true)
-      AND {not_paused("job.handler", "NEW.at")};
-  END IF;
-
-  IF json_array_length(NEW.tasks) > 0 THEN
-    UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
-                    started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
-                    version = job.version + 1
-    FROM json_array_elements(NEW.tasks) AS wanted, job, handler
-    WHERE task.id = (wanted.value ->> 0)::bigint AND job.id = task.job_id + 0
-      AND handler.name = job.handler
-      AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
-      AND job.status || '' = 'IN_PROGRESS' AND job.cancel_requested_at IS NULL
-      AND coalesce(job.in_progress + (wanted.value ->> 1)::bigint <= {PARALLEL_LIMIT}, true)
-      AND {not_paused("job.handler", "NEW.at")};
+  IF json_array_length(NEW.jobs) > 0 THEN
+    WITH able AS MATERIALIZED (
+      SELECT job.id, job.version, job.status, job.in_progress, asked.tasks AS wanted,
+             {PARALLEL_LIMIT} AS most
+      FROM (
+        SELECT (value ->> 0)::bigint AS id, (value ->> 1)::bigint AS rank, value -> 2 AS tasks
+        FROM json_array_elements(NEW.jobs)
+      ) AS asked
+      JOIN job ON job.id = asked.id
+      JOIN handler ON handler.name = job.handler
+      WHERE {reworded(_MAY_RUN)}
+    ), taken AS (
+      UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
+                      started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
+                      version = able.version + 1
+      FROM able CROSS JOIN LATERAL json_array_elements_text(able.wanted)
+        WITH ORDINALITY AS wanted (id, place)
+      WHERE task.id = wanted.id::bigint
+        AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
+        AND coalesce(able.in_progress + wanted.place <= able.most, true)
+      RETURNING task.job_id
+    ), counts AS MATERIALIZED (
+      SELECT jsonb_object_agg(job_id, tasks) AS of
+      FROM (SELECT job_id, count(*) AS tasks FROM taken GROUP BY job_id) AS counted
+    ), moved AS (
+      UPDATE job SET status = 'IN_PROGRESS',
+                     started_at = CASE job.status WHEN 'QUEUED' THEN NEW.at ELSE job.started_at END,
+                     scheduled = job.scheduled - able.taken,
+                     in_progress = job.in_progress + able.taken, version = job.version + 1
+      FROM (
+        SELECT able.*, coalesce((counts.of ->> able.id::text)::bigint, 0) AS taken
+        FROM counts CROSS JOIN able
+      ) AS able
+      WHERE job.id = able.id AND (able.taken > 0 OR able.status = 'QUEUED')
+      RETURNING job.handler, job.started_at
+    ), started AS (SELECT handler FROM moved WHERE started_at = NEW.at)
+    {count_running("started", "+")};
   END IF;
   RETURN NEW;
 END $$""",
@@ -176,8 +215,8 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
 made_with_tables("postgresql", *POSTGRESQL_CLAIM)
 
 CLAIM = statement("""
-    INSERT INTO claim (worker_id, number, at, finish, steps, start, tasks)
-    VALUES (:worker_id, :number, :at, :finish, :steps, :start, :tasks)
+    INSERT INTO claim (worker_id, number, at, finish, steps, jobs)
+    VALUES (:worker_id, :number, :at, :finish, :steps, :jobs)
 """)
 CLAIMED = statement(
     """
@@ -202,8 +241,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> str:
             "at": at,
             "finish": json.dumps(order.finish),
             "steps": json.dumps(order.steps),
-            "start": json.dumps(order.start),
-            "tasks": json.dumps(order.tasks),
+            "jobs": json.dumps(order.jobs),
         },
     )
     return at
@@ -211,7 +249,7 @@ def claim(connection: Connection, worker_id: int, order: Order) -> str:
 
 def claimed(connection: Connection, worker_id: int, order: Order) -> list[Claim]:
     """Return those of the order's tasks that this worker got."""
-    values = {"worker_id": worker_id, "ids": json.dumps([task_id for task_id, _ in order.tasks])}
+    values = {"worker_id": worker_id, "ids": json.dumps(order.task_ids)}
     return [Claim(*row) for row in rows(connection, CLAIMED, values)]
 
 

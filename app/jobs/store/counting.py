@@ -5,6 +5,8 @@ Rows that really changed are counted, whichever statement changed them, in the s
 
 from __future__ import annotations
 
+from typing import Final
+
 from app.db import BY_KEYS, made_with_tables
 from app.jobs import models as models  # the tables come first
 from app.jobs.states import TaskStatus
@@ -19,13 +21,13 @@ _ALL_MOVED = ",\n    ".join(_moved(status) for status in TaskStatus)
 
 
 # Claims and outcomes come by hundreds of one job: their statements count a job's tasks at once,
-# for a trigger at each row takes longer than the change itself. An outcome counts no crash.
+# for a trigger at each row takes longer than the change itself. A task that becomes IN_PROGRESS is
+# counted by its claim; one that leaves that is counted by its outcome, unless it is returned or its
+# worker died. The condition is asked at every change: each comparison more is felt.
 SQLITE_COUNTING = (
     f"""CREATE TRIGGER task_counted AFTER UPDATE OF status ON task
-WHEN OLD.status <> NEW.status
-  AND NOT (OLD.status = 'SCHEDULED' AND NEW.status = 'IN_PROGRESS')
-  AND NOT (OLD.status = 'IN_PROGRESS' AND NEW.status IN ('DONE', 'FAILED', 'CANCELLED')
-           AND NEW.crashes = OLD.crashes) BEGIN
+WHEN NEW.status <> 'IN_PROGRESS' AND NEW.status <> OLD.status
+  AND (OLD.status <> 'IN_PROGRESS' OR NEW.status = 'SCHEDULED' OR NEW.crashes <> OLD.crashes) BEGIN
   UPDATE job SET version = version + 1,
     {_ALL_MOVED}
   WHERE id = NEW.job_id;
@@ -48,6 +50,23 @@ END""",
 made_with_tables("sqlite", *SQLITE_COUNTING)
 
 
+#: Ends a subquery of SQLite that is to be evaluated once for a row, not at each mention of it.
+ONCE: Final = "LIMIT -1"
+
+#: The setting of a function there that counts what it changes itself.
+COUNTS_ITSELF: Final = "\nSET jobdeck.counts_itself = on"
+_UNLESS_COUNTED: Final = """IF current_setting('jobdeck.counts_itself', true) = 'on' THEN
+    RETURN NULL;
+  END IF;"""
+
+
+def count_running(handlers: str, sign: str) -> str:
+    """Count there, at once, jobs that have begun or ended, by a table of their handlers' names."""
+    return f"""UPDATE handler SET running = handler.running {sign} counted.jobs
+    FROM (SELECT handler, count(*) AS jobs FROM {handlers} GROUP BY handler) AS counted
+    WHERE handler.name = counted.handler"""
+
+
 def _difference(status: TaskStatus) -> str:
     return f"sum(moved.by) FILTER (WHERE moved.status = '{status}') AS {status.lower()}"
 
@@ -65,6 +84,7 @@ _ALL_BY_DIFFERENCES = ",\n    ".join(_by_difference(status) for status in TaskSt
 POSTGRESQL_COUNTING = (
     f"""CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
 {BY_KEYS} AS $$ BEGIN
+  {_UNLESS_COUNTED}
   UPDATE job SET version = job.version + 1,
     {_ALL_BY_DIFFERENCES},
     waiting = job.waiting + coalesce(moved.waiting, 0)
@@ -82,7 +102,8 @@ END $$""",
     """CREATE TRIGGER task_counted AFTER UPDATE ON task
 REFERENCING OLD TABLE AS older NEW TABLE AS newer
 FOR EACH STATEMENT EXECUTE FUNCTION task_counted()""",
-    """CREATE FUNCTION job_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    f"""CREATE FUNCTION job_counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  {_UNLESS_COUNTED}
   UPDATE handler SET running = running + CASE NEW.status WHEN 'IN_PROGRESS' THEN 1 ELSE -1 END
   WHERE name = NEW.handler;
   RETURN NULL;

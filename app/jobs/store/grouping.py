@@ -7,13 +7,29 @@ is not the one that a change was made from (moved).
 from __future__ import annotations
 
 from app.db import BY_KEYS, made_with_tables
-from app.jobs.store.ending import IS_COMPLETE, OUTCOME
+from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
 from app.jobs.store.numbering import in_its_turn
 from app.sql import reworded
 
+#: A job of which nothing is left to do when what is `said` of its tasks is counted. It is not said
+#: whether it may end where one of them is to be tried again, which it is not after a cancel.
+_ENDS = """coalesce(said.may_end, job.cancel_requested_at IS NOT NULL)
+             AND +job.status = 'IN_PROGRESS' AND job.finisher IS NULL AND job.scheduled = 0
+             AND job.in_progress = said.done + said.failed + said.cancelled"""
+#: What counts it, and ends the job if it `ends`: one update, for a job's indexes are what it costs.
+_COUNT = """UPDATE job SET in_progress = job.in_progress - said.done - said.failed - said.cancelled,
+                 done = job.done + said.done, failed = job.failed + said.failed,
+                 cancelled = job.cancelled + said.cancelled, version = job.version + 1,
+                 finished_at = CASE WHEN said.ends THEN NEW.at ELSE job.finished_at END,
+                 finish_step = CASE WHEN NOT said.ends THEN job.finish_step END,
+                 status = CASE WHEN NOT said.ends THEN job.status
+                   WHEN job.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                   WHEN job.failed + said.failed > 0 OR job.cancelled + said.cancelled > 0
+                   THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END"""
+
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
-  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS tasks, NULL AS attempts, NULL AS retries,
-  NULL AS logs, NULL AS job_states, NULL AS ending"""
+  NULL AS worker_id, NULL AS number, NULL AS at, NULL AS jobs, NULL AS tasks, NULL AS attempts,
+  NULL AS retries, NULL AS logs, NULL AS job_states"""
 GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group BEGIN
   SELECT RAISE(ABORT, 'jobdeck: fenced')
   WHERE NOT EXISTS (SELECT 1 FROM worker WHERE id = NEW.worker_id AND alive);
@@ -26,32 +42,30 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
                  state_version = state_version + 1, version = version + 1
   FROM json_each(NEW.job_states) AS newer WHERE job.id = json_extract(newer.value, '$[0]');
 
-  UPDATE job SET in_progress = in_progress - said.done - said.failed - said.cancelled,
-                 done = job.done + said.done, failed = job.failed + said.failed,
-                 cancelled = job.cancelled + said.cancelled, version = version + 1
+  {_COUNT}
   FROM (
-    SELECT task.job_id,
-           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'DONE') AS done,
-           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'FAILED') AS failed,
-           count(*) FILTER (WHERE json_extract(said.value, '$[2]') = 'CANCELLED') AS cancelled
-    FROM json_each(NEW.tasks) AS said
-    CROSS JOIN task ON task.id = json_extract(said.value, '$[0]')
-    WHERE task.attempt = json_extract(said.value, '$[1]')
-      AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
-    GROUP BY task.job_id
-  ) AS said WHERE job.id = said.job_id;
+    SELECT said.*, {_ENDS} AS ends
+    FROM (
+      SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS done,
+             json_extract(value, '$[2]') AS failed, json_extract(value, '$[3]') AS cancelled,
+             json_extract(value, '$[4]') AS may_end
+      FROM json_each(NEW.jobs) {ONCE}
+    ) AS said CROSS JOIN job ON job.id = said.id {ONCE}
+  ) AS said WHERE job.id = said.id;
 
   UPDATE task SET status = coalesce(json_extract(said.value, '$[2]'), status),
-                  state = coalesce(json_extract(said.value, '$[3]'), state),
-                  result = json_extract(said.value, '$[4]'),
-                  error = json_extract(said.value, '$[5]'),
-                  started_at = coalesce(json_extract(said.value, '$[6]'), started_at),
-                  finished_at = json_extract(said.value, '$[7]'),
+                  started_at = coalesce(json_extract(said.value, '$[3]'), started_at),
+                  finished_at = json_extract(said.value, '$[4]'),
+                  state = coalesce(json_extract(said.value, '$[5]'), state),
+                  result = json_extract(said.value, '$[6]'),
+                  error = json_extract(said.value, '$[7]'),
                   version = (SELECT version FROM job WHERE id = task.job_id)
   FROM json_each(NEW.tasks) AS said
   WHERE task.id = json_extract(said.value, '$[0]')
     AND +task.attempt = json_extract(said.value, '$[1]')
     AND +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS';
+
+  SELECT RAISE(ABORT, 'jobdeck: lost') WHERE changes() < json_array_length(NEW.tasks);
 
   INSERT INTO attempt
     (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
@@ -78,24 +92,16 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
          json_extract(line.value, '$[4]'), json_extract(line.value, '$[5]')
   FROM json_each(NEW.logs) AS line
   JOIN task ON task.id = json_extract(line.value, '$[1]');
-
-  UPDATE job SET version = version + 1
-  WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(NEW.logs));
-
-  UPDATE job SET status = {OUTCOME},
-                 finished_at = NEW.at, finish_step = NULL, version = version + 1
-  WHERE id IN (SELECT value FROM json_each(NEW.ending))
-    AND {IS_COMPLETE};
 END"""
 made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
-  NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
-  NULL::json AS logs, NULL::json AS job_states, NULL::json AS ending""",
+  NULL::json AS jobs, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
+  NULL::json AS logs, NULL::json AS job_states""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
-{BY_KEYS} AS $$
+{BY_KEYS}{COUNTS_ITSELF} AS $$
 DECLARE stored int;
 BEGIN
   {in_its_turn("last_group")}
@@ -111,19 +117,43 @@ BEGIN
     END IF;
   END IF;
 
-  IF json_array_length(NEW.tasks) > 0 THEN
+  WITH changed AS (
     UPDATE task SET status = coalesce(said.value ->> 2, task.status),
-                    state = coalesce(said.value ->> 3, task.state),
-                    result = said.value ->> 4,
-                    error = said.value ->> 5,
-                    started_at = coalesce((said.value ->> 6)::timestamptz, task.started_at),
-                    finished_at = (said.value ->> 7)::timestamptz,
+                    started_at = coalesce((said.value ->> 3)::timestamptz, task.started_at),
+                    finished_at = (said.value ->> 4)::timestamptz,
+                    state = coalesce(said.value ->> 5, task.state),
+                    result = said.value ->> 6,
+                    error = said.value ->> 7,
                     version = job.version + 1
     FROM json_array_elements(NEW.tasks) AS said, job
     WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
       AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
-      AND job.id = task.job_id + 0;
-  END IF;
+      AND job.id = task.job_id + 0
+    RETURNING task.job_id, task.status
+  ), counts AS MATERIALIZED (
+    SELECT jsonb_object_agg(job_id, counted) AS of
+    FROM (
+      SELECT job_id, count(*) FILTER (WHERE status = 'DONE') AS done,
+             count(*) FILTER (WHERE status = 'FAILED') AS failed,
+             count(*) FILTER (WHERE status = 'CANCELLED') AS cancelled
+      FROM changed GROUP BY job_id
+    ) AS counted
+  ), moved AS (
+    {_COUNT}
+    FROM (
+      SELECT said.*, {reworded(_ENDS)} AS ends
+      FROM (
+        SELECT (asked.value ->> 0)::bigint AS id, (asked.value ->> 4)::int = 1 AS may_end,
+               coalesce((counts.of -> (asked.value ->> 0) ->> 'done')::int, 0) AS done,
+               coalesce((counts.of -> (asked.value ->> 0) ->> 'failed')::int, 0) AS failed,
+               coalesce((counts.of -> (asked.value ->> 0) ->> 'cancelled')::int, 0) AS cancelled
+        FROM counts CROSS JOIN json_array_elements(NEW.jobs) AS asked
+      ) AS said JOIN job ON job.id = said.id
+    ) AS said
+    WHERE job.id = said.id
+    RETURNING job.handler, said.ends
+  ), ended AS (SELECT handler FROM moved WHERE ends)
+  {count_running("ended", "-")};
 
   IF json_array_length(NEW.attempts) > 0 THEN
     INSERT INTO attempt
@@ -136,6 +166,7 @@ BEGIN
   END IF;
 
   IF json_array_length(NEW.retries) > 0 THEN
+    SET LOCAL jobdeck.counts_itself = off;
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                     version = job.version + 1
@@ -152,16 +183,6 @@ BEGIN
     FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
     JOIN task ON task.id = (line.value ->> 1)::bigint
     ORDER BY line.place;
-
-    UPDATE job SET version = version + 1
-    WHERE id = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM json_array_elements(NEW.logs)));
-  END IF;
-
-  IF json_array_length(NEW.ending) > 0 THEN
-    UPDATE job SET status = {OUTCOME},
-                   finished_at = NEW.at, finish_step = NULL, version = version + 1
-    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.ending)))
-      AND {reworded(IS_COMPLETE)};
   END IF;
   RETURN NEW;
 END $$""",
