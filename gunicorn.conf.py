@@ -6,6 +6,7 @@ of handlers and its own sockets, and hears from the others what they change.
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
 import signal
@@ -102,6 +103,9 @@ def post_worker_init(worker: Any) -> None:
         worker.log.critical("The database's schema is not current: run `jobdeck db upgrade`.")
         sys.exit(REFUSED)
     worker.engine = parts["jobdeck"]
+    # What is loaded now stays: to look through all of it again and again would stop every thread.
+    gc.collect()
+    gc.freeze()
     if settings.run_worker:
         sys.setswitchinterval(SWITCH_SECONDS)
         worker.engine.run()

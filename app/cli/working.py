@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import queue
@@ -66,6 +67,9 @@ def work(threads: int, pipe: int) -> None:
     asked_to_stop = _heed_stops()
     settings = dataclasses.replace(Settings.from_environment(), threads=threads)
     with _engine(settings) as engine:
+        # What is loaded now stays: to look through all of it again and again would take its time.
+        gc.collect()
+        gc.freeze()
         engine.run()
         log.info("Worker process %s runs jobs.", os.getpid())
         while _says(pipe, ALIVE) and not _asked(asked_to_stop) and not engine.hung:

@@ -32,6 +32,7 @@ from app.jobs.values import (
     encode_fields,
     join_object,
     mask_text,
+    size_of,
     storable_text,
 )
 
@@ -325,21 +326,29 @@ class Task:
 
     def keep(self, fields: dict[str, Any]) -> None:
         """Set fields of the state, also after a cancel that is not heard yet (for the core)."""
-        with self.setting(fields) as state:
-            self._hand_over(state=state)
+        new = encode_fields(fields, "state", self.limit)
+        with self._lock:
+            self._hand_over(state=self._state_with(new))
+            self._keep(new)
 
     @contextmanager
     def setting(self, fields: dict[str, Any]) -> Iterator[str]:
         """Give the state with these fields as JSON text, and keep it if the block succeeds."""
         new = encode_fields(fields, "state", self.limit)
         with self._lock:
-            if self._texts is None:
-                self._texts = encode_fields(self._state, "state", self.limit)
-            state = join_object({**self._texts, **new})
-            check_size(len(state.encode()), "task's state", self.limit)
-            yield state
-            self._texts.update(new)
-            self._state = {**self._state, **{key: decode(text) for key, text in new.items()}}
+            yield self._state_with(new)
+            self._keep(new)
+
+    def _state_with(self, new: dict[str, str]) -> str:
+        if self._texts is None:
+            self._texts = encode_fields(self._state, "state", self.limit)
+        state = join_object({**self._texts, **new})
+        check_size(size_of(state), "task's state", self.limit)
+        return state
+
+    def _keep(self, new: dict[str, str]) -> None:
+        self._texts = {**(self._texts or {}), **new}
+        self._state = {**self._state, **{key: decode(text) for key, text in new.items()}}
 
     def flush(self) -> None:
         """Return once everything that was set so far is durable."""
@@ -371,10 +380,7 @@ class Task:
             raise BadFile("The name of a file would tell a secret param. Choose another name.")
         claim = self._claim
         by = Claimed(
-            job_id=claim.job_id,
-            task_id=claim.id,
-            worker_id=self._worker_id,
-            attempt=claim.attempt,
+            job_id=claim.job_id, task_id=claim.id, worker_id=self._worker_id, attempt=claim.attempt
         )
         return self._shelf.new_file(by, name, role, mode)
 

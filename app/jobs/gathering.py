@@ -7,6 +7,7 @@ second one a state rests for a moment after it was set: a change may follow that
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -90,6 +91,8 @@ class Gathering:
     """What is said and not yet being written."""
 
     def __init__(self) -> None:
+        # Appended to without the lock: what is said and not looked at yet.
+        self._said: deque[TaskWrites] = deque()
         self._pending: dict[int, TaskWrites] = {}
         # What a claim has said, kept back until the change that its thread makes is offered.
         self._held: dict[int, TaskWrites] = {}
@@ -109,7 +112,28 @@ class Gathering:
 
     def __len__(self) -> int:
         """How much is said: a task counts once, and each line of its log."""
-        return len(self._pending) + self._lines
+        return len(self._said) + len(self._pending) + self._lines
+
+    def say(self, writes: TaskWrites) -> None:
+        """Add to what a claim has to say, without the lock: nobody waits for it."""
+        self._said.append(writes)
+
+    def collect(self, worker_id: int, now: float) -> None:
+        """Look at what was said, in its order.
+
+        Void is what a worker says that was, a try whose time is over, or a task that has failed.
+        """
+        while self._said:
+            writes = self._said.popleft()
+            if writes.worker_id != worker_id or self.refusal(writes):
+                continue
+            if writes.status is not None:
+                self.add(writes)
+            elif not self.is_cut_off(writes):
+                if writes.state is None:
+                    self.add(writes)
+                else:
+                    self.add_state(writes, now)
 
     def rest(self, now: float) -> float | None:
         """For how long there is nothing to write: 0 is now, None until something is said."""
@@ -131,6 +155,8 @@ class Gathering:
 
     def refusal(self, claim: TaskWrites) -> str | None:
         """Why a task that still runs has failed already; asked for until it ends."""
+        if not self._refused:
+            return None
         reason = self._refused.get(claim.task_id)
         if reason and claim.status:
             del self._refused[claim.task_id]

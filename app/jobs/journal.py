@@ -10,24 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
-from app.db import Database, Line, why
+from app.db import Database, why
 from app.jobs import signals
-from app.jobs.errors import (
-    EngineStopped,
-    JobNotFound,
-    TaskLost,
-    TaskTimedOut,
-    ValueNotStorable,
-)
+from app.jobs.errors import EngineStopped, TaskLost, TaskTimedOut, ValueNotStorable
 from app.jobs.gathering import Gathering, Group, Ticket
-from app.jobs.refusals import refused
 from app.jobs.store import recording
-from app.jobs.store.recording import Fenced, JobState, StateMoved, TaskWrites
+from app.jobs.store.recording import Fenced, JobState, TaskWrites
+from app.jobs.writing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +29,8 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 #: A group gathers this long when the last one is just written and more is to come.
 LINGER_SECONDS = 0.002
-#: After a failure the same group is tried again, at first soon.
-RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+#: A state that cannot be read is asked for again after so long.
+READ_SECONDS = 0.5
 
 
 class Journal:
@@ -51,61 +45,63 @@ class Journal:
         on_fenced: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._database = database
-        self._line = Line(database)  # for the thread
         self._announce = announce
         self._more_to_come = more_to_come
         self._on_fenced = on_fenced
         self._changed = threading.Condition()
         self._worker_id = 0
         self._gathering = Gathering()
-        # Outcomes that are said, and not yet among what is gathered.
-        self._ended: deque[TaskWrites] = deque()
-        self._is_idle = False
+        self._is_idle = False  # it waits for words,
+        self._is_resting = False  # but no longer than states rest: one more needs not wake it
         self._writing: Group | None = None
         self._stop_asked = threading.Event()
         self._given_up = threading.Event()
+        self._writer = Writer(database, self._gathering, self._changed, self._given_up)
         self._thread: threading.Thread | None = None
-        #: Why nothing can be written just now, as a sentence; None when all is well.
-        self.trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written just now, as a sentence; None when all is well."""
+        return self._writer.trouble
 
     # What handlers and their contexts call
 
     def hand_over(self, writes: TaskWrites) -> None:
-        """Add to what a claim has to say.
+        """Add to what a claim has to say; waits only while there is far too much.
 
         Raises TaskLost when the claim is no longer ours, TaskTimedOut when it was cut off,
         ValueNotStorable when the database has refused what it said before, EngineStopped when
         nothing is written any more.
         """
-        with self._changed:
-            self._check(writes)
-            if writes.state is not None and writes.status is None:
-                self._gathering.add_state(writes, time.monotonic())
-            else:
-                self._gathering.add(writes)
-            self._changed.notify_all()
+        if len(self._gathering) >= MOST_WAITING:
+            with self._changed:
+                self._wait_for_room()
+        self._demand_ours(writes)
+        self._gathering.say(writes)
+        if self._is_idle and not (self._is_resting and writes.state is not None):
+            self._wake_all()
 
     def end(self, outcome: TaskWrites) -> None:
-        """Hand over the last word of a claim. Nobody waits, not even for the journal's lock."""
-        self._ended.append(outcome)
+        """Hand over the last word of a claim. Nobody waits, and nothing is raised."""
+        self._gathering.say(outcome)
         if self._is_idle:
             self._wake_all()
 
     def flush(self, claim: TaskWrites) -> None:
         """Return once all that this claim has handed over is durable; raise as hand_over() does."""
-        with self._changed:
+        with self._collected():
             self._demand_not_cut_off(claim)
             self._gathering.end_rest(claim.task_id)
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._is_on_its_way(claim) or self._is_over)
-            self._check(claim)
+            self._demand_ours(claim)
 
     def cut_off(self, outcome: TaskWrites) -> None:
         """Take the outcome of a try whose thread goes on; whatever that says from now on is void.
 
         Waits for nobody. Of a claim that is no longer ours nothing is taken.
         """
-        with self._changed:
+        with self._collected():
             if outcome.worker_id == self._worker_id:
                 self._gathering.cut_off(outcome)
                 self._changed.notify_all()
@@ -133,7 +129,7 @@ class Journal:
                     return recording.job_state(connection, job_id)
             except OperationalError as error:
                 log.warning("The state of job %s cannot be read yet: %s", job_id, why(error))
-            if self._given_up.wait(RETRY_SECONDS[-2]):
+            if self._given_up.wait(READ_SECONDS):
                 raise EngineStopped
 
     def offer_job_state(
@@ -143,8 +139,9 @@ class Journal:
 
         It commits together with what the same claim has handed over before, or neither does.
         """
-        with self._changed:
-            self._check(writes)
+        with self._collected():
+            self._wait_for_room()
+            self._demand_ours(writes)
             ticket = self._gathering.offer(seen, state, writes, again)
             self._changed.notify_all()
             return ticket
@@ -163,30 +160,43 @@ class Journal:
 
     def begin_change(self, claim: TaskWrites) -> None:
         """Keep back what a claim has said until it offers a change, or gives it up."""
-        with self._changed:
+        with self._collected():
             self._demand_not_cut_off(claim)
             self._gathering.hold(claim.task_id)
 
     def give_up(self, claim: TaskWrites) -> None:
         """Say that a change will not be made after all."""
-        with self._changed:
+        with self._collected():
             self._gathering.give_up(claim)
             self._changed.notify_all()
 
-    def _check(self, claim: TaskWrites) -> None:
-        own = threading.current_thread() is self._thread
-        self._changed.wait_for(
-            lambda: own or len(self._gathering) < MOST_WAITING or self._stop_asked.is_set()
-        )
+    @contextmanager
+    def _collected(self) -> Iterator[None]:
+        """Hold the lock, with all that was said so far among what is gathered."""
+        with self._changed:
+            self._gathering.collect(self._worker_id, time.monotonic())
+            yield
+
+    def _wait_for_room(self) -> None:
+        if not self._is_own_thread:
+            self._changed.wait_for(
+                lambda: len(self._gathering) < MOST_WAITING or self._stop_asked.is_set()
+            )
+
+    def _demand_ours(self, claim: TaskWrites) -> None:
         if claim.worker_id != self._worker_id:
             raise TaskLost
-        if not own:
+        if not self._is_own_thread:
             self._demand_not_cut_off(claim)
         reason = self._gathering.refusal(claim)
         if reason:
             raise ValueNotStorable(reason)
         if self._is_over:
             raise EngineStopped
+
+    @property
+    def _is_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def _demand_not_cut_off(self, claim: TaskWrites) -> None:
         if self._gathering.is_cut_off(claim):
@@ -236,13 +246,13 @@ class Journal:
         try:
             self._write_groups()
         finally:
-            self._line.close()
+            self._writer.close()
 
     def _write_groups(self) -> None:
         written_at = 0.0
         while group := self._next_group(written_at):
             try:
-                self._write_patiently(group)
+                self._writer.write(group)
             except Fenced:
                 self._drop(group)
             except EngineStopped:
@@ -257,31 +267,28 @@ class Journal:
                 return None
         if time.monotonic() - written_at < 5 * LINGER_SECONDS and self._more_to_come():
             self._stop_asked.wait(LINGER_SECONDS)
-        with self._changed:
-            self._gather_ends()
+        with self._collected():
             self._writing = self._gathering.take(self._worker_id, time.monotonic())
             self._changed.notify_all()
             return self._writing
 
     def _wait_for_words(self) -> bool:
         """Wait until there is something to write; False: there will be nothing any more."""
-        self._is_idle = True  # said first: who ends a task after the next look wakes this thread
-        self._gather_ends()
-        while (seconds := self._gathering.rest(time.monotonic())) != 0:
+        self._is_idle = True  # said before each look: who says something later wakes this thread
+        while (seconds := self._seconds_of_rest()) != 0:
             if self._stop_asked.is_set():
                 self._gathering.end_rest()
                 return self._gathering.rest(time.monotonic()) == 0
+            self._is_resting = seconds is not None
             self._changed.wait(seconds)
-            self._gather_ends()
         self._is_idle = False
         return True
 
-    def _gather_ends(self) -> None:
-        """Add the outcomes, but those of a worker that was, and of tasks that have failed."""
-        while self._ended:
-            outcome = self._ended.popleft()
-            if outcome.worker_id == self._worker_id and not self._gathering.refusal(outcome):
-                self._gathering.add(outcome)
+    def _seconds_of_rest(self) -> float | None:
+        self._is_resting = False
+        now = time.monotonic()
+        self._gathering.collect(self._worker_id, now)
+        return self._gathering.rest(now)
 
     def _done_with(self, group: Group) -> None:
         with self._changed:
@@ -307,94 +314,3 @@ class Journal:
             self._changed.notify_all()
         if is_news:
             self._on_fenced(group.worker_id)
-
-    # Writing a group
-
-    def _write_patiently(self, group: Group) -> None:
-        """Write a group, again and again while the database cannot be written."""
-        tries = 0
-        while True:
-            try:
-                self._write(group)
-                break
-            except (Fenced, EngineStopped):
-                raise
-            except OperationalError as error:
-                self._tell_trouble(why(error))
-            except Exception as error:
-                # Whatever it is, without this thread no task would end any more.
-                log.exception("The journal failed; it tries again.")
-                self._tell_trouble(error)
-            if self._given_up.wait(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]):
-                raise EngineStopped
-            tries += 1
-        self.trouble = None
-
-    def _tell_trouble(self, error: object) -> None:
-        self.trouble = f"The database cannot be written just now: {error}."
-        log.warning("%s Results are kept in memory and tried again.", self.trouble)
-
-    def _write(self, group: Group) -> None:
-        """Write what of a group can be written; what was lost meanwhile waits for the next one."""
-        while True:
-            self._make_again()
-            try:
-                with self._line.writing_once() as connection:
-                    group.written_at = recording.write_group(
-                        connection,
-                        group.worker_id,
-                        group.writes.values(),
-                        group.job_states,
-                        group.number,
-                    )
-                return
-            except StateMoved:
-                self._set_moved_apart(group)
-            except OperationalError:
-                raise
-            except DBAPIError:
-                if not self._set_refused_apart(group):
-                    raise
-
-    def _set_moved_apart(self, group: Group) -> None:
-        """Take the changes whose base moved out of a group, with all that their claims say."""
-        stored = {job_id: self._stored_version(job_id) for job_id in group.heads}
-        with self._changed:
-            self._gathering.lose_changes(
-                group, [id_ for id_, base in stored.items() if base != group.heads[id_].newest.base]
-            )
-            self._changed.notify_all()
-
-    def _stored_version(self, job_id: int) -> int | None:
-        try:
-            with self._database.reading() as connection:
-                return recording.job_state(connection, job_id).base
-        except JobNotFound:
-            return None
-
-    def _make_again(self) -> None:
-        """Make lost changes again that nobody waits for."""
-        while ticket := self._next_lost():
-            try:
-                ticket.make_again()
-            except (TaskLost, JobNotFound):
-                pass  # There is no state to change any more; what else was said goes on.
-            except ValueNotStorable as error:
-                with self._changed:
-                    self._gathering.fail_claim(ticket.writes, str(error))
-            with self._changed:
-                self._gathering.lost.pop(ticket, None)
-
-    def _next_lost(self) -> Ticket | None:
-        with self._changed:
-            return next(iter(self._gathering.lost), None)
-
-    def _set_refused_apart(self, group: Group) -> bool:
-        """Find what the database refuses, and fail its own tasks only; False: nothing is found."""
-        reasons = refused(self._database, group)
-        for task_id, refusal in reasons.items():
-            log.error("What task %s has to say cannot be stored: %s", task_id, refusal)
-        with self._changed:
-            self._gathering.fail(group, reasons)
-            self._changed.notify_all()
-        return bool(reasons)

@@ -29,7 +29,7 @@ def encode(value: Any, what: str, limit: int) -> str:
     """
     try:
         text = _encoder.encode(value)
-        size = len(text) if text.isascii() else len(text.encode())
+        size = size_of(text)
     except UnicodeEncodeError:
         raise _half_a_pair(what) from None
     except RecursionError:
@@ -45,6 +45,11 @@ def encode(value: Any, what: str, limit: int) -> str:
     if _NUL.search(text):
         raise ValueNotStorable(f"The {what} has a NUL character in it. Remove it before storing.")
     return text
+
+
+def size_of(text: str) -> int:
+    """How many bytes a text takes."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def check_size(size: int, what: str, limit: int) -> None:

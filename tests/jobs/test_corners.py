@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -135,11 +136,11 @@ def test_nobody_waits_for_the_end_of_nothing(engines: Engines) -> None:
 def test_a_suspect_waits_until_nobody_would_die_with_it(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[int | None] = []
+    found: list[tuple[int, Sequence[int]] | None] = []
     look = candidates.suspect_task
     monkeypatch.setattr("app.jobs.housekeeping.SEARCH_SECONDS", 0.01)
 
-    def look_and_tell(*about: Any) -> int | None:
+    def look_and_tell(*about: Any) -> tuple[int, Sequence[int]] | None:
         found.append(look(*about))
         return found[-1]
 
