@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -109,16 +109,13 @@ class Planner:
         return suspect if is_idle else ()
 
     def _queued(self, connection: Connection, room: int) -> list[Candidate]:
-        free = {slots.handler: slots.free for slots in candidates.slots(connection, self.names)}
-        ready = [name for name, slots in free.items() if slots is None or slots > 0]
+        """Jobs that may start, of each handler as many as it has free slots."""
         starts = []
-        for job in candidates.queued_jobs(connection, ready, room) if ready else []:
-            slots_left = free[job.handler]
-            if slots_left is not None:
-                if not slots_left:
-                    continue
-                free[job.handler] = slots_left - 1
-            starts.append(job)
+        taken: Counter[str] = Counter()
+        for job, free in candidates.queued_jobs(connection, self.names, room):
+            if free is None or taken[job.handler] < free:
+                taken[job.handler] += 1
+                starts.append(job)
         return starts
 
     def _in_turn(self, jobs: list[Candidate]) -> list[Candidate]:

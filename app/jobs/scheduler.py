@@ -81,6 +81,7 @@ class Scheduler:
         self._housekeeper = Housekeeper(database, worker, shelf, bus.note, self._planner.names)
         self._alarm = Alarm(database, bus.note)
         self._look = Every(LOOK_SECONDS)
+        self._time_check = Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._line = Line(database)
         self._owes_a_look = True
@@ -168,9 +169,11 @@ class Scheduler:
         order = self._plan(room)
         if order:
             self._carry_out(order)
-        with self._line.reading() as connection:
-            self._alarm.set(connection)
-        self._owes_a_look = False
+        # Among claims that follow each other it is enough to see now and then what is due next.
+        self._owes_a_look = bool(order) and not self._time_check.is_due()
+        if not self._owes_a_look:
+            with self._line.reading() as connection:
+                self._alarm.set(connection)
 
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.db import stamp
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
-from app.sql import rows, statement
+from app.sql import reworded, rows, statement
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -21,23 +21,7 @@ SUSPECT_CRASHES = 2
 MOST_JOBS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """How many jobs of a handler may be started now; None is no limit."""
-
-    handler: str
-    concurrency_limit: int | None
-    running: int
-
-    @property
-    def free(self) -> int | None:
-        """Slots left, never below 0."""
-        if self.concurrency_limit is None:
-            return None
-        return max(0, self.concurrency_limit - self.running)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: hundreds are made in a turn
 class Candidate:
     """An unfinished job as a scheduler sees it: what of it may be claimed."""
 
@@ -67,21 +51,6 @@ class Candidate:
     def is_complete(self) -> bool:
         """Whether all its tasks have ended, and nobody sees to its end yet."""
         return not self.scheduled and not self.in_progress and not self.is_finishing
-
-
-SLOTS = statement(
-    f"""
-    SELECT name, {CONCURRENCY_LIMIT} AS concurrency_limit, running FROM handler
-    WHERE name IN (SELECT value FROM json_each(:handlers)) AND {not_paused("handler.name", ":now")}
-""",
-    columns="name, concurrency_limit, running",
-)
-
-
-def slots(connection: Connection, handlers: Iterable[str]) -> list[Slots]:
-    """Return the slots of each of these handlers that is not paused."""
-    values = {"handlers": json.dumps(list(handlers)), "now": stamp()}
-    return [Slots(*row) for row in rows(connection, SLOTS, values)]
 
 
 RUNNING = statement(
@@ -122,13 +91,19 @@ def running_jobs(
     return [Candidate(*row) for row in rows(connection, RUNNING, values)]
 
 
+#: Of handlers that are not paused and have a free slot.
+_MAY_START = f"""coalesce(handler.running < {CONCURRENCY_LIMIT}, true)
+      AND {not_paused("handler.name", ":now")}"""
+_STARTS = f"""job.id, job.handler, job.scheduled, job.in_progress,
+           {PARALLEL_LIMIT} AS parallel_limit, {CONCURRENCY_LIMIT} - handler.running AS free"""
 QUEUED = statement(
     f"""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit
+    SELECT {_STARTS}
     FROM json_each(:handlers) AS wanted
     CROSS JOIN handler ON handler.name = wanted.value
     CROSS JOIN job
-    WHERE job.id IN (
+    WHERE {_MAY_START}
+      AND job.id IN (
         SELECT id FROM job
         WHERE handler = wanted.value AND status = 'QUEUED' AND waiting_until IS NULL
           AND NOT held AND preparing_until IS NULL
@@ -136,9 +111,10 @@ QUEUED = statement(
         ORDER BY priority, id LIMIT :most)
     ORDER BY job.priority, job.id LIMIT :most
 """,
-    columns="id, handler, scheduled, in_progress, parallel_limit",
-).on_postgresql(f"""
-    SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit
+    columns="id, handler, scheduled, in_progress, parallel_limit, free",
+).on_postgresql(
+    reworded(f"""
+    SELECT {_STARTS}
     FROM json_array_elements_text(CAST(:handlers AS json)) AS wanted (name)
     JOIN handler USING (name)
     CROSS JOIN LATERAL (
@@ -147,14 +123,21 @@ QUEUED = statement(
           AND NOT held AND preparing_until IS NULL AND retrying IS NULL
           AND cancel_requested_at IS NULL
         ORDER BY priority, id LIMIT :most) AS job
+    WHERE {_MAY_START}
     ORDER BY job.priority, job.id LIMIT :most
 """)
+)
 
 
-def queued_jobs(connection: Connection, handlers: Iterable[str], most: int) -> list[Candidate]:
-    """Return the jobs that wait first in the queue of each of these handlers."""
-    values = {"handlers": json.dumps(list(handlers)), "most": most}
-    return [Candidate(*row) for row in rows(connection, QUEUED, values)]
+def queued_jobs(
+    connection: Connection, handlers: Iterable[str], most: int
+) -> list[tuple[Candidate, int | None]]:
+    """Return the jobs that wait first in the queue of each of these handlers that may start some.
+
+    With each of them how many jobs its handler may start now; None is no limit.
+    """
+    values = {"handlers": json.dumps(list(handlers)), "most": most, "now": stamp()}
+    return [(Candidate(*job), free) for *job, free in rows(connection, QUEUED, values)]
 
 
 SCHEDULED = statement(
