@@ -11,6 +11,8 @@ from app.jobs.housekeeping import Every
 MOST_AHEAD = 200
 #: Tasks for at least this long are claimed ahead, by the rate at which tasks end.
 AHEAD_SECONDS = 0.05
+#: A rate is not taken from a shorter time than this.
+LEAST_SECONDS = 0.001
 #: What was claimed ahead and has not begun after so long is given back: others may be idle.
 STALE_SECONDS = 0.5
 
@@ -29,10 +31,13 @@ class Ahead:
         """How many tasks to claim now: none while enough for the next moment is at hand."""
         moment, ended = time.monotonic(), self._pool.ended
         since, before = self._counted
-        if (seconds := moment - since) > AHEAD_SECONDS:
+        seconds, newly = moment - since, ended - before
+        if seconds > AHEAD_SECONDS:
             remembered = 0.5 ** (seconds / AHEAD_SECONDS)
-            self._rate += ((ended - before) / seconds - self._rate) * (1 - remembered)
+            self._rate += (newly / seconds - self._rate) * (1 - remembered)
             self._counted = (moment, ended)
+        elif newly > 2 * self._pool.threads:  # so quick that it is known already
+            self._rate = max(self._rate, newly / max(seconds, LEAST_SECONDS))
         target = self._pool.threads + min(MOST_AHEAD, int(self._rate * self._seconds))
         half = (target - self._pool.threads) // 2
         self._pool.low = max(half, self._pool.threads - 1)
