@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -41,16 +42,41 @@ def ten_ms(task: Task) -> None:
 @contextmanager
 def running(folder: Path) -> Iterator[Engine]:
     """An engine that runs on a database of its own."""
+    with _at_rest(folder) as engine:
+        gc.collect()
+        gc.freeze()  # as a server does, and a worker process
+        engine.run()
+        yield engine
+
+
+@contextmanager
+def _at_rest(folder: Path) -> Iterator[Engine]:
     settings = Settings(data_dir=folder)
     database = Database(settings.database)
     Base.metadata.create_all(database.engine)
     engine = Engine(database, settings, Registry([nothing, one_write, clock, ten_ms]))
-    engine.run()
     try:
         yield engine
     finally:
         engine.stop()
         database.dispose()
+
+
+def tasks_kept_per_second(folder: Path, tasks: int) -> float:
+    """How many tasks of one new job are made durable in a second."""
+    with _at_rest(folder) as engine:
+        begun = time.perf_counter()
+        engine.start_new_job("", None, ({} for _ in range(tasks)), "nothing")
+        return tasks / (time.perf_counter() - begun)
+
+
+def jobs_started_per_second(folder: Path, jobs: int) -> float:
+    """How many jobs of one task are started in a second, one after another, by one thread."""
+    with _at_rest(folder) as engine:
+        begun = time.perf_counter()
+        for _ in range(jobs):
+            engine.start("nothing")
+        return jobs / (time.perf_counter() - begun)
 
 
 def tasks_per_second(folder: Path, handler: str, tasks: int) -> float:

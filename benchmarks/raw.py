@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
@@ -27,3 +28,16 @@ def updates_per_second(folder: Path, tasks: int) -> float:
             cursor = connection.connection.cursor()
             cursor.executemany(update, [(each,) for each in range(first, first + GROUP)])
     return tasks / (time.perf_counter() - begun)
+
+
+def commits_per_second(folder: Path, commits: int) -> float:
+    """Change one row in each transaction, past everything that is not SQLite."""
+    database = Database(f"sqlite:///{folder / 'raw.sqlite3'}")
+    Base.metadata.create_all(database.engine)
+    create_job(database, NewJob(name="raw", handler="raw"), [NewTask()])
+    with database.reading() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        begun = time.perf_counter()
+        for _ in range(commits):
+            driver.execute("UPDATE job SET version = version + 1 WHERE id = 1")
+        return commits / (time.perf_counter() - begun)

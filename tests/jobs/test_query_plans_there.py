@@ -63,6 +63,42 @@ def connection(postgresql: postgresql_server.Server, migrated_there: str) -> Ite
             database.dispose()
 
 
+YOUNG = """
+    INSERT INTO handler (name) VALUES ('work');
+    INSERT INTO job (id, name, handler, status, created_at, total, scheduled, end_index)
+    SELECT id, 'x', 'work', 'QUEUED', now(), 1, 1, 1 FROM generate_series(1, 900) AS id;
+    INSERT INTO task (id, job_id, idx, status) SELECT id, id, 0, 'SCHEDULED' FROM job;
+"""
+
+
+@pytest.fixture
+def young(postgresql: postgresql_server.Server, migrated_there: str) -> Iterator[Connection]:
+    """A connection to a database that was empty when its server looked at it last."""
+    with postgresql.copy_of(migrated_there) as url:
+        database = Database(url)
+        try:
+            with database.writing_once() as connection:
+                connection.exec_driver_sql(YOUNG)
+                yield connection
+        finally:
+            database.dispose()
+
+
+def test_each_row_is_found_by_its_key_in_a_table_that_has_just_grown(young: Connection) -> None:
+    """Else each row of the table is held against each that is asked for, which takes seconds."""
+    worker_id, jobs = worker(young), range(1, 201)
+    order = Order(start=[(id_, id_) for id_ in jobs], tasks={id_: [id_] for id_ in jobs})
+    writes = [TaskWrites(worker_id, id_, id_, 1, status="DONE", may_end_job=True) for id_ in jobs]
+    claims = explained(young, lambda: claiming.claim(young, worker_id, order))
+    groups = explained(young, lambda: recording.write_group(young, worker_id, writes, []))
+    for plans in (claims, groups):
+        assert {"pk_task", "pk_job"} <= used_in(plans)
+        assert not whole_in(plans)
+        assert not without_a_key_in(plans)
+    ended = "SELECT count(*) FROM job WHERE status = 'DONE' AND done = 1 AND in_progress = 0"
+    assert young.exec_driver_sql(ended).scalar_one() == len(jobs)
+
+
 @pytest.mark.parametrize(("statement", "indexes"), PLANS.values(), ids=list(PLANS))
 def test_it_is_found_by_its_index(
     connection: Connection, statement: Statement, indexes: set[str]
@@ -124,6 +160,13 @@ def whole_in(plan: Any) -> set[str]:
     """The tables that a plan reads from one end to the other, but for those of a few rows."""
     whole = {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"}
     return whole - SMALL
+
+
+def without_a_key_in(plan: Any) -> set[str]:
+    """The indexes that a plan reads from one end to the other."""
+    indexes = [node for node in nodes_of(plan) if "Index Name" in node]
+    whole = {node["Index Name"] for node in indexes if "Index Cond" not in node}
+    return {name for name in whole if not name.endswith(tuple(SMALL))}
 
 
 def nodes_of(plan: Any) -> Iterator[dict[str, Any]]:
