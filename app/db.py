@@ -388,4 +388,8 @@ def _begin_sqlite(connection: Connection) -> None:
     # A writer that begins by reading could lose its snapshot to another one and fail at once,
     # so a writer takes the lock first; a reader of single statements needs no transaction.
     if connection.get_execution_options().get("jobdeck_begins", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            driver.execute("BEGIN IMMEDIATE")  # past what SQLAlchemy does around a statement
+        except sqlite3.Error as error:
+            raise DBAPIError.instance("BEGIN IMMEDIATE", None, error, sqlite3.Error) from error

@@ -224,7 +224,7 @@ class Changing:
         while True:
             seen = self._job_state(job_id)
             newer, text = apply(change, seen.state, self._most)
-            with self.database.writing_once() as connection:
+            with self.database.writing_one() as connection:
                 stored = recording.move_job_state(connection, JobState(job_id, seen.base, text))
             if stored:
                 self.bus.note([job_id])

@@ -150,7 +150,7 @@ class FinishingJob(KnownJob):
 
     def _move(self, newer: JobState) -> bool:
         fence = (self._step.worker_id, self._step.claim.run)
-        with self._parts.database.writing_once() as connection:
+        with self._parts.database.writing_one() as connection:
             if recording.move_job_state(connection, newer, fence):
                 return True
             if not ending.owns_step(connection, self._step.end()):

@@ -192,8 +192,6 @@ class Gathering:
 
     def add(self, writes: TaskWrites, *, releases: bool = False) -> None:
         """Add to what a claim has to say; its outcome, or who `releases`, ends its being held."""
-        if writes.logs:
-            self._lines += len(writes.logs)
         if self._resting:
             self._resting.pop(writes.task_id, None)
         held = self._held.get(writes.task_id) if self._held else None
@@ -202,7 +200,20 @@ class Gathering:
             if not releases and writes.status is None:
                 return
             writes = self._held.pop(writes.task_id)
-        _merge(self._pending, writes)
+        self._put(writes)
+
+    def _put(self, writes: TaskWrites) -> None:
+        """Add to what is pending. Where two tries of a task speak, the later one's word counts."""
+        earlier = self._pending.setdefault(writes.task_id, writes)
+        if earlier.attempt > writes.attempt:
+            return
+        if earlier.attempt < writes.attempt:
+            self._take_pending(writes.task_id)
+            self._pending[writes.task_id] = writes
+        elif earlier is not writes:
+            earlier.add(writes)
+        if writes.logs:
+            self._lines += len(writes.logs)
 
     def add_state(self, writes: TaskWrites, now: float) -> None:
         """Add a state that was set now, and let it rest."""
@@ -266,6 +277,7 @@ class Gathering:
         for head in self._heads.values():
             head.settle(stored=False)
         self._cut_off.clear()
+        self._lines = 0
         said = (self._pending, self._resting, self._held, self._heads, self._refused, self.lost)
         for each in said:
             each.clear()
@@ -339,11 +351,14 @@ class Gathering:
         held = self._held.get(task_id)
         if held and held.status:
             held.state = None
-            _merge(self._pending, self._held.pop(task_id))
+            self._put(self._held.pop(task_id))
 
     def _take_pending(self, task_id: int) -> TaskWrites | None:
         self._resting.pop(task_id, None)
-        return self._pending.pop(task_id, None)
+        taken = self._pending.pop(task_id, None)
+        if taken:
+            self._lines -= len(taken.logs)
+        return taken
 
     def _fail(self, writes: TaskWrites, reason: str) -> None:
         """Turn what a claim says into its failure; a task that still runs hears of it."""

@@ -74,7 +74,7 @@ class Journal:
         nothing is written any more.
         """
         if len(self._gathering) >= MOST_WAITING:
-            with self._changed:
+            with self._collected():
                 self._wait_for_room()
         self._demand_ours(writes)
         self._gathering.say(writes)
@@ -108,7 +108,7 @@ class Journal:
 
     def forget(self, claim: TaskWrites) -> None:
         """Say that the thread of a try that was cut off has ended."""
-        with self._changed:
+        with self._collected():
             self._gathering.forget(claim)
 
     def newest_job_state(self, job_id: int) -> JobState:
@@ -179,9 +179,11 @@ class Journal:
 
     def _wait_for_room(self) -> None:
         if not self._is_own_thread:
-            self._changed.wait_for(
-                lambda: len(self._gathering) < MOST_WAITING or self._stop_asked.is_set()
-            )
+            self._changed.wait_for(lambda: self._has_room() or self._stop_asked.is_set())
+
+    def _has_room(self) -> bool:
+        self._gathering.collect(self._worker_id, time.monotonic())
+        return len(self._gathering) < MOST_WAITING
 
     def _demand_ours(self, claim: TaskWrites) -> None:
         if claim.worker_id != self._worker_id:
@@ -286,8 +288,10 @@ class Journal:
 
     def _seconds_of_rest(self) -> float | None:
         self._is_resting = False
-        now = time.monotonic()
+        now, was_full = time.monotonic(), len(self._gathering) >= MOST_WAITING
         self._gathering.collect(self._worker_id, now)
+        if was_full:
+            self._changed.notify_all()
         return self._gathering.rest(now)
 
     def _done_with(self, group: Group) -> None:

@@ -170,10 +170,11 @@ class Scheduler:
         if order:
             self._carry_out(order)
         # Among claims that follow each other it is enough to see now and then what is due next.
-        self._owes_a_look = bool(order) and not self._time_check.is_due()
-        if not self._owes_a_look:
+        later = bool(order) and not self._time_check.is_due()
+        if not later:
             with self._line.reading() as connection:
                 self._alarm.set(connection)
+        self._owes_a_look = later
 
     def _begin_anew(self) -> None:
         """Become a new worker; what the old one ran belongs to others now."""

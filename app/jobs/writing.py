@@ -57,7 +57,10 @@ class Writer:
             try:
                 self._write(group)
                 break
-            except (Fenced, EngineStopped):
+            except Fenced:
+                self.trouble = None  # of whoever comes next nothing is known yet
+                raise
+            except EngineStopped:
                 raise
             except OperationalError as error:
                 self._tell_trouble(why(error))

@@ -69,7 +69,7 @@ END""",
     CROSS JOIN job ON job.id = asked.id
     CROSS JOIN handler ON handler.name = job.handler
     CROSS JOIN json_each(asked.tasks) AS wanted
-    CROSS JOIN task AS ready ON ready.id = wanted.value
+    CROSS JOIN task AS ready ON ready.id = wanted.value AND +ready.job_id = job.id
     WHERE job.cancel_requested_at IS NULL
       AND NOT EXISTS (
           SELECT 1 FROM pause WHERE pause.handler IN (job.handler, '*')
@@ -90,7 +90,7 @@ END""",
   FROM (
     SELECT id, rank, (
       SELECT count(*) FROM json_each(asked.tasks) AS wanted
-      CROSS JOIN task ON task.id = wanted.value
+      CROSS JOIN task ON task.id = wanted.value AND +task.job_id = asked.id
       WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
         AND task.started_at = NEW.at) AS taken
     FROM (

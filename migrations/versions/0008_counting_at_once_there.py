@@ -132,7 +132,7 @@ SET jobdeck.counts_itself = on AS $$ BEGIN
                       version = able.version + 1
       FROM able CROSS JOIN LATERAL json_array_elements_text(able.wanted)
         WITH ORDINALITY AS wanted (id, place)
-      WHERE task.id = wanted.id::bigint
+      WHERE task.id = wanted.id::bigint AND task.job_id + 0 = able.id
         AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
         AND coalesce(able.in_progress + wanted.place <= able.most, true)
       RETURNING task.job_id

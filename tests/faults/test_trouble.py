@@ -53,7 +53,7 @@ def rests(looking: Engine, job_id: int) -> bool:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine at rest whose data directory is on a small disk."""
-    with small_disk(4) as disk:
+    with small_disk(12) as disk:  # SQLite has 4 MB of what is not yet in its file
         monkeypatch.setenv("JOBDECK_DATABASE_URL", "")
         shutil.copy(migrated(), disk / "jobdeck.sqlite3")
         engine = life.engine_of(life.settings_of(disk))

@@ -274,3 +274,17 @@ def test_a_dead_worker_can_neither_claim_nor_record(scene: Scene) -> None:
     with pytest.raises(recording.Fenced):
         scene.record(TaskStatus.DONE)
     assert scene.status == TaskStatus.SCHEDULED
+
+
+def test_a_claim_takes_no_task_of_another_job_than_it_says(scene: Scene) -> None:
+    """SQLite uses the id of a deleted task again, be it for a job that may not run."""
+    held = NewJob(name="x", handler="work", held=True)
+    other = creating.create_job(scene.database, held, [NewTask()])
+    ((task_id,),) = sql(scene.database, "SELECT id FROM task WHERE job_id = :id", id=other)
+    scene.order(Order(start=[(scene.job_id, 1)], tasks={scene.job_id: [task_id]}))
+    counts = "SELECT status, scheduled, in_progress FROM job ORDER BY id"
+    assert [tuple(row) for row in sql(scene.database, counts)] == [
+        ("IN_PROGRESS", 1, 0),
+        ("QUEUED", 1, 0),
+    ]
+    assert {status for (status,) in sql(scene.database, "SELECT status FROM task")} == {"SCHEDULED"}

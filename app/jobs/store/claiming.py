@@ -115,7 +115,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN job ON job.id = asked.id
     CROSS JOIN handler ON handler.name = job.handler
     CROSS JOIN json_each(asked.tasks) AS wanted
-    CROSS JOIN task AS ready ON ready.id = wanted.value
+    CROSS JOIN task AS ready ON ready.id = wanted.value AND +ready.job_id = job.id
     WHERE {_MAY_RUN}
       AND +ready.status = 'SCHEDULED' AND ready.run_after IS NULL
       AND coalesce(job.in_progress + wanted.key < {PARALLEL_LIMIT}, true));
@@ -127,7 +127,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
   FROM (
     SELECT id, rank, (
       SELECT count(*) FROM json_each(asked.tasks) AS wanted
-      CROSS JOIN task ON task.id = wanted.value
+      CROSS JOIN task ON task.id = wanted.value AND +task.job_id = asked.id
       WHERE +task.worker_id = NEW.worker_id AND +task.status = 'IN_PROGRESS'
         AND task.started_at = NEW.at) AS taken
     FROM {_ASKED} {ONCE}
@@ -186,7 +186,7 @@ POSTGRESQL_CLAIM = (
                       version = able.version + 1
       FROM able CROSS JOIN LATERAL json_array_elements_text(able.wanted)
         WITH ORDINALITY AS wanted (id, place)
-      WHERE task.id = wanted.id::bigint
+      WHERE task.id = wanted.id::bigint AND task.job_id + 0 = able.id
         AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL
         AND coalesce(able.in_progress + wanted.place <= able.most, true)
       RETURNING task.job_id

@@ -1,0 +1,81 @@
+"""What is said and not yet written: its order, and what of it is void."""
+
+from __future__ import annotations
+
+from app.jobs.gathering import Gathering
+from app.jobs.states import TaskStatus
+from app.jobs.store.recording import TaskWrites
+
+WORKER, JOB, TASK = 1, 1, 7
+
+
+def said(attempt: int = 1, worker: int = WORKER, **word: str) -> TaskWrites:
+    """A word of a try."""
+    writes = TaskWrites(worker, TASK, JOB, attempt)
+    for name, value in word.items():
+        setattr(writes, name, value)
+    return writes
+
+
+def line(text: str) -> TaskWrites:
+    """A line of a log."""
+    writes = said()
+    writes.logs.append(("2026-01-01T00:00:00Z", "INFO", text))
+    return writes
+
+
+def collected(*words: TaskWrites) -> Gathering:
+    """What is gathered of these, said in this order."""
+    gathering = Gathering()
+    for word in words:
+        gathering.say(word)
+    gathering.collect(WORKER, now=0.0)
+    return gathering
+
+
+def written(gathering: Gathering) -> TaskWrites | None:
+    """What is to be written of the task, when everything has rested."""
+    gathering.end_rest()
+    return gathering.take(WORKER, now=0.0).writes.get(TASK)
+
+
+def test_the_newest_state_is_written_with_the_outcome_and_all_lines() -> None:
+    words = (said(state="1"), line("a"), said(state="2"), line("b"), said(status=TaskStatus.DONE))
+    writes = written(collected(*words))
+    assert writes
+    assert (writes.state, writes.status) == ("2", "DONE")
+    assert [text for *_, text in writes.logs] == ["a", "b"]
+
+
+def test_what_a_worker_says_that_was_is_void() -> None:
+    assert written(collected(said(worker=2, state="1"), said(worker=2, status="DONE"))) is None
+
+
+def test_what_a_try_says_after_its_time_is_void() -> None:
+    gathering = collected(said(state="1"))
+    gathering.cut_off(said(status=TaskStatus.FAILED))
+    gathering.say(said(state="late"))
+    gathering.collect(WORKER, now=0.0)
+    gathering.forget(said())
+    writes = written(gathering)
+    assert writes
+    assert (writes.state, writes.status) == (None, "FAILED")
+
+
+def test_of_two_tries_the_later_one_speaks_whoever_is_heard_first() -> None:
+    first, second = said(1, state="1"), said(2, status=TaskStatus.DONE)
+    for words in ((first, second), (second, first)):
+        writes = written(collected(*words))
+        assert writes
+        assert (writes.attempt, writes.state, writes.status) == (2, None, "DONE")
+
+
+def test_lines_count_until_they_are_written_kept_back_or_forgotten() -> None:
+    gathering = collected(line("a"), line("b"))
+    assert len(gathering) == 3
+    gathering.hold(TASK)  # what waits for a change keeps nobody else waiting
+    assert len(gathering) == 0
+    gathering.give_up(said())
+    assert len(gathering) == 3
+    gathering.clear()
+    assert len(gathering) == 0
