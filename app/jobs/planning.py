@@ -40,6 +40,11 @@ class Planner:
         #: Whether such a one runs: nothing else may begin beside it.
         self.runs_alone = False
 
+    @property
+    def is_wary(self) -> bool:
+        """Whether something may have to run alone: that begins when nothing else runs."""
+        return self.suspects or self.runs_alone
+
     def look(self, connection: Connection, room: int) -> Sight:
         """Look for the jobs of which there is something to do.
 

@@ -71,7 +71,7 @@ class Running:
             self._make_executor(settings.max_value_kb * 1024, within),
             self._worker,
             threads=threads,
-            on_room=lambda: self._scheduler.hint(),
+            on_room=lambda: self._scheduler.hint_of_room(),
         )
         self._scheduler = self._make_scheduler(settings)
 

@@ -85,6 +85,7 @@ class Scheduler:
         self._changes = Changes(database)
         self._line = Line(database)
         self._owes_a_look = True
+        self._lacks_room = True
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
         self._fenced = 0  # the incarnation that was taken for dead last
@@ -108,6 +109,14 @@ class Scheduler:
         # What this thread itself announces, it knows.
         if not self._wake.is_set() and threading.current_thread() is not self._thread:
             self._wake.set()
+
+    def hint_of_room(self) -> None:
+        """Say that a thread may be free: worth a look where more was to be claimed than had room.
+
+        Where not, what a task leaves to be done is seen when its end is stored.
+        """
+        if self._lacks_room:
+            self.hint()
 
     def fenced(self, worker_id: int) -> None:
         """Say that this incarnation of the worker was taken for dead."""
@@ -164,9 +173,11 @@ class Scheduler:
             self._taken_back += self._pool.take_back()
             self._return_taken()
         room = self._ahead.room()
-        if not room and not self._look.is_due():
+        self._lacks_room = not room
+        if self._lacks_room and not self._look.is_due():
             return
         order = self._plan(room)
+        self._lacks_room = order.size >= room or self._planner.is_wary
         if order:
             self._carry_out(order)
         # Among claims that follow each other it is enough to see now and then what is due next.

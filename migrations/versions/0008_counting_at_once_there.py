@@ -23,9 +23,9 @@ STATEMENTS = (
     "DROP VIEW journal_group",
     "DROP FUNCTION journal_group_written",
     """CREATE OR REPLACE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET random_page_cost = 0 SET cpu_operator_cost = 0 SET cpu_tuple_cost = 1 AS $$ BEGIN
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   IF current_setting('jobdeck.counts_itself', true) = 'on' THEN
     RETURN NULL;
   END IF;
@@ -65,9 +65,9 @@ END $$""",
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
   NULL::json AS finish, NULL::json AS steps, NULL::json AS jobs""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET random_page_cost = 0 SET cpu_operator_cost = 0 SET cpu_tuple_cost = 1
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off
 SET jobdeck.counts_itself = on AS $$ BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_claim = NEW.number
@@ -164,9 +164,9 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
   NULL::json AS jobs, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
   NULL::json AS logs, NULL::json AS job_states""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET random_page_cost = 0 SET cpu_operator_cost = 0 SET cpu_tuple_cost = 1
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off
 SET jobdeck.counts_itself = on AS $$
 DECLARE stored int;
 BEGIN

@@ -38,6 +38,11 @@ class Order:
         return bool(self.finish or self.steps or self.start or self.tasks)
 
     @property
+    def size(self) -> int:
+        """For how many threads there is work in it, or may be."""
+        return max(len(self.start), len(self.task_ids) + len(self.steps))
+
+    @property
     def task_ids(self) -> list[int]:
         """The tasks of all jobs."""
         return [task_id for tasks in self.tasks.values() for task_id in tasks]
