@@ -32,9 +32,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 #: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
 #: Settings of a function there that finds each of its rows by a key, whatever the tables held when
-#: its connection was young: no way is left to read a table or an index from end to end. By the usual
-#: costs one that was small a moment ago is read so, once for each row that is asked for. And a plan
-#: that does not depend on the tables is made once: to make it took longer than what it does.
+#: its connection was young: no way is left to read a table or an index from end to end. By the
+#: usual costs one that was small a moment ago is read so, once for each row that is asked for. And
+#: a plan that does not depend on the tables is made once: it took longer than what it does.
 BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off"""

@@ -173,8 +173,8 @@ class Scheduler:
             self._taken_back += self._pool.take_back()
             self._return_taken()
         room = self._ahead.room()
-        self._lacks_room = not room
-        if self._lacks_room and not self._look.is_due():
+        self._lacks_room = True  # until it is seen that there is nothing more to claim
+        if not room and not self._look.is_due():
             return
         order = self._plan(room)
         self._lacks_room = order.size >= room or self._planner.is_wary
