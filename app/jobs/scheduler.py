@@ -80,8 +80,7 @@ class Scheduler:
         self._heartbeat = Every(rhythm.heartbeat)
         self._housekeeper = Housekeeper(database, worker, shelf, bus.note, self._planner.names)
         self._alarm = Alarm(database, bus.note)
-        self._look = Every(LOOK_SECONDS)
-        self._time_check = Every(LOOK_SECONDS)
+        self._look, self._time_check = Every(LOOK_SECONDS), Every(LOOK_SECONDS)
         self._changes = Changes(database)
         self._line = Line(database)
         self._owes_a_look = True
