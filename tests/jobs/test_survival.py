@@ -218,6 +218,27 @@ def test_a_change_made_from_what_is_no_longer_the_newest_is_not_taken(silent: Jo
     silent.stop(5)
 
 
+def test_what_a_thread_says_in_the_moment_of_its_timeout_is_void_when_it_has_ended(
+    silent: Journal,
+) -> None:
+    claim = TaskWrites(1, 1, 1, 1)
+    silent.cut_off(TaskWrites(1, 1, 1, 1, status="FAILED"))
+    silent._gathering.say(TaskWrites(1, 1, 1, 1, state="late"))  # it was asked just before
+    silent.forget(claim)
+    silent.give_up(claim)  # as any look at what was said
+    assert silent._gathering.take(1, 0.0).writes[1].state is None
+
+
+def test_states_that_follow_each_other_wait_for_nobody_while_nothing_is_written(
+    silent: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.journal.MOST_WAITING", 5)
+    for number in range(50):
+        silent.hand_over(TaskWrites(1, 1, 1, 1, state=f"{number}"))
+    with silent._collected():
+        assert len(silent._gathering) == 1
+
+
 def test_a_task_knows_its_id(engines: Engines) -> None:
     engine = engines(WORK)
     job_id = engine.start_new_job("x", None, blank(1), "work")

@@ -68,7 +68,7 @@ class StepClaim:
     run: str | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen: hundreds are made in a turn
 class Claim:
     """A task that this worker now owns."""
 
