@@ -1,4 +1,4 @@
-"""The database: the base of all tables, and the one engine with what SQLite and PostgreSQL need."""
+"""The database: the base of all tables, and the one engine by which a process reads and writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from sqlalchemy import (
@@ -21,30 +20,23 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
-    create_engine,
     event,
 )
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-#: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
-POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
-#: Settings of a function there that finds each of its rows by a key, whatever the tables held when
-#: its connection was young: no way is left to read a table or an index from end to end. By the
-#: usual costs one that was small a moment ago is read so, once for each row that is asked for. And
-#: a plan that does not depend on the tables is made once: it took longer than what it does.
+from app import engines
+from app.engines import kind_of
+
+#: Settings of a function on PostgreSQL that finds each of its rows by a key, whatever the tables
+#: held when its connection was young: no way is left to read a table or an index from end to end.
+#: By the usual costs one that was small a moment ago is read so, once for each row that is asked
+#: for. And a plan that does not depend on the tables is made once: making it took the longest.
 BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off"""
-#: How long a statement waits for a lock. Who gives up then says so and tries again.
-LOCK_SECONDS = 5
-#: How long a connection may rest in a transaction on PostgreSQL, where the server ends it then: a
-#: process that is frozen in one must not keep the others from theirs.
-REST_SECONDS = 10
-#: How often it is looked there whether somebody was not told.
-POSTGRESQL_LOOK_SECONDS: Final = 2.0
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.
 SQLITE_TURN_SECONDS = 5
 #: What is left for the lock itself to a writer that has waited so long for its turn.
@@ -80,20 +72,21 @@ Id = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time, UTC and aware. SQLite keeps it as the ISO 8601 text that the API shows."""
+    """A point in time, UTC and aware. PostgreSQL has a type for it; the others keep the ISO 8601
+    text that the API shows."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text on SQLite, which has no type for times; a timestamp with time zone elsewhere."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(27))
-        return dialect.type_descriptor(DateTime(timezone=True))
+        """A timestamp with time zone where there is one, else text."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(String(27))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Refuse a naive time: it would mean a different moment on every machine."""
-        if value is None or dialect.name != "sqlite":
+        if value is None or dialect.name == "postgresql":
             return value
         return iso(value)
 
@@ -102,20 +95,6 @@ class Moment(TypeDecorator[datetime]):
         if isinstance(value, str):
             return datetime.fromisoformat(value)
         return value.astimezone(UTC) if value is not None else None
-
-
-class UnsupportedDatabase(ValueError):
-    """Jobs do not run on this kind of database."""
-
-
-def demand_supported(url: str | URL) -> None:
-    """Raise UnsupportedDatabase, with what to do, for a database that jobs cannot run on."""
-    backend = make_url(url).get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
-        raise UnsupportedDatabase(
-            f"Jobs run on SQLite and on PostgreSQL, not on {backend}. Leave JOBDECK_DATABASE_URL "
-            "empty, or let it name a database of one of these."
-        )
 
 
 def iso(moment: datetime) -> str:
@@ -143,28 +122,28 @@ def stamp() -> str:
 
 
 def why(error: DBAPIError) -> str:
-    """What the database says of a failure, without the lines that say where in its code."""
-    return str(error.orig).partition("\n")[0]
+    """What the database says of a failure, without a number, or where in its code that is."""
+    said = error.orig.args[-1] if error.orig and error.orig.args else error.orig
+    return str(said).partition("\n")[0]
 
 
 class Database:
     """The one engine of a process. Reading waits for nobody; writers take turns.
 
     SQLite lets one connection write at a time and makes the others poll with growing naps; a
-    lock in the process wakes the next writer at once. On PostgreSQL a transaction that looks
-    before it writes takes a lock that all such transactions take, in whatever process: what holds
-    of one database then holds of the other, too.
+    lock in the process wakes the next writer at once. On a server a transaction that looks before
+    it writes takes a lock that all such transactions take, in whatever process: what holds of one
+    database then holds of the others, too.
     """
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
+        self.kind = kind_of(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self.engine = self.kind.connect(url)
         self._turns = _Turns() if self.is_sqlite else None
         #: The same connections, on which each statement is a transaction by itself.
-        self.by_itself = self.engine.execution_options(
-            **({"jobdeck_begins": False} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"})
-        )
+        self.by_itself = self.engine.execution_options(**self.kind.by_itself)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -179,9 +158,24 @@ class Database:
         Raises OperationalError within six seconds when others do not let it begin.
         """
         with self._turn(self.engine) as connection, connection.begin():
-            if not self.is_sqlite:
-                connection.exec_driver_sql(f"SELECT {POSTGRESQL_TURN}")
+            if self.kind.turn:
+                connection.exec_driver_sql(self.kind.turn)
             yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """The same for who changes the tables, in one of which a turn may be kept."""
+        if not self.kind.migrating:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self.engine.connect() as connection:
+            try:
+                with connection.begin():
+                    connection.exec_driver_sql(self.kind.migrating)
+                    yield connection
+            finally:
+                connection.invalidate()  # the lock is the connection's, and outlives a transaction
 
     @contextmanager
     def writing_once(self) -> Iterator[Connection]:
@@ -194,7 +188,7 @@ class Database:
             yield connection
 
     def writing_one(self) -> AbstractContextManager[Connection]:
-        """The same for a statement on PostgreSQL that must be alone, as all are on SQLite."""
+        """The same for a statement that must be alone, as all are on SQLite."""
         return self.writing_once() if self.is_sqlite else self.writing()
 
     @contextmanager
@@ -256,8 +250,8 @@ class Line:
 class Changes:
     """Tells whether others may have written since it was asked last. For one thread.
 
-    SQLite tells of any write, in microseconds, on a connection that does not write itself. On
-    PostgreSQL nobody tells who does not listen: there the answer is yes every two seconds.
+    SQLite tells of any write, in microseconds, on a connection that does not write itself. A server
+    tells nobody who does not listen: there the answer is yes each time that it is to be looked.
     """
 
     def __init__(self, database: Database) -> None:
@@ -272,7 +266,7 @@ class Changes:
         return version != before
 
     def _moment(self) -> int:
-        return int(time.monotonic() / POSTGRESQL_LOOK_SECONDS)
+        return int(time.monotonic() / self._database.kind.look_seconds)
 
     def _version(self) -> int:
         if self._connection is None:
@@ -318,79 +312,13 @@ def _patience_left(connection: Connection, waited: float) -> Iterator[None]:
     if waited < LEAST_BUSY_SECONDS:
         yield
         return
-    _wait_at_most(connection, max(LOCK_SECONDS - waited, LEAST_BUSY_SECONDS))
+    _wait_at_most(connection, max(engines.LOCK_SECONDS - waited, LEAST_BUSY_SECONDS))
     try:
         yield
     finally:
-        _wait_at_most(connection, LOCK_SECONDS)
+        _wait_at_most(connection, engines.LOCK_SECONDS)
 
 
 def _wait_at_most(connection: Connection, seconds: float) -> None:
     # Beside the transaction, which has not begun or is over.
     connection.connection.cursor().execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
-
-
-def _sqlite_engine(url: str) -> Engine:
-    path = make_url(url).database
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url,
-        # Every thread of the web server and of the pool may need one for a moment.
-        pool_size=20,
-        max_overflow=200,
-        connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _postgresql_engine(url: str) -> Engine:
-    return create_engine(
-        url,
-        pool_size=10,
-        max_overflow=80,
-        pool_pre_ping=True,  # those of before a restart of the server are of no use
-        connect_args={
-            "options": _postgresql_options(),
-            "connect_timeout": 5,
-            # A plan is made for what the tables hold now, not for when the connection was young.
-            "prepare_threshold": None,
-        },
-    )
-
-
-def _postgresql_options() -> str:
-    settings = {
-        "timezone": "UTC",
-        "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
-    }
-    return " ".join(f"-c {name}={value}" for name, value in settings.items())
-
-
-def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
-    # The driver must not begin transactions by itself: _begin_sqlite says when and which.
-    dbapi_connection.isolation_level = None
-    cursor = dbapi_connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={LOCK_SECONDS * 1000}",
-        "recursive_triggers=OFF",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer that begins by reading could lose its snapshot to another one and fail at once,
-    # so a writer takes the lock first; a reader of single statements needs no transaction.
-    if connection.get_execution_options().get("jobdeck_begins", True):
-        driver: Any = connection.connection.dbapi_connection
-        try:
-            driver.execute("BEGIN IMMEDIATE")  # past what SQLAlchemy does around a statement
-        except sqlite3.Error as error:
-            raise DBAPIError.instance("BEGIN IMMEDIATE", None, error, sqlite3.Error) from error

@@ -49,12 +49,18 @@ def newest() -> str:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database to a revision, the newest one if none is named, in one transaction."""
+    """Bring the database to a revision, the newest one if none is named.
+
+    In one transaction, but on MariaDB, where each change of a table is one by itself.
+    """
     from alembic import command
 
-    with database.writing() as connection:
+    first = database.kind.first_revision
+    with database.migrating() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
+        if first and look_at(database) is Schema.EMPTY:
+            command.stamp(config, _known()[_known().index(first) - 1])
         command.upgrade(config, revision)
 
 

@@ -1,60 +1,64 @@
-"""SQL written once, as SQLite reads it, and reworded for PostgreSQL where the two differ."""
+"""SQL that is written once, as SQLite reads it, and how it is asked: elsewhere in other words."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Dialect, TextClause
+from sqlalchemy import Connection, Dialect, TextClause, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.types import Text, TypeDecorator
 
-#: Bound values of these names are times. PostgreSQL wants to know, where no column tells it.
-TIMES: Final = ("at", "now", "until", "before", "run", "due")
+from app.wordings import lists_in, reworded
 
-_REWORDED: Final = tuple(
-    (re.compile(pattern), wording)
-    for pattern, wording in (
-        # A bound list of names or whole numbers. As an array it leads to the index, however long.
-        (
-            r"(\S+) NOT IN \(SELECT value FROM json_each\((:called)\)\)",
-            r"\1 <> ALL (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
-        ),
-        (
-            r"(\S+) IN \(SELECT value FROM json_each\((:handlers)\)\)",
-            r"\1 = ANY (ARRAY(SELECT value FROM json_array_elements_text(CAST(\2 AS json))))",
-        ),
-        (
-            r"(\S+) IN \(SELECT value FROM json_each\((:\w+)\)\)",
-            r"\1 = ANY (ARRAY(SELECT CAST(value AS bigint)"
-            r" FROM json_array_elements_text(CAST(\2 AS json))))",
-        ),
-        # Whether two may both be NULL and count as the same.
-        (r" IS (:\w+)", r" IS NOT DISTINCT FROM \1"),
-        # What keeps both away from the indexes of a status, where a row is known by its id.
-        (r"(?<![^\s(])\+((?:[a-z_]+\.)?status)\b", r"\1 || ''"),
-        # What keeps SQLite away from others, or leads it to one: PostgreSQL finds its way.
-        (r"(?<![^\s(])\+(?=[a-z])", ""),
-        (r" INDEXED BY \w+", ""),
-        (r"\bCROSS JOIN (\w+) ON\b", r"JOIN \1 ON"),
-        (rf"(?<!:):({'|'.join(TIMES)})\b", r"CAST(:\1 AS timestamptz)"),
-    )
-)
+#: What stands for an empty list where it is written out: SQL has none, and no id is this.
+NOTHING: Final = (-(2**62),)
+
+#: What MariaDB says of rows that it does not take (a CHECK, a trigger, a value), and what its
+#: driver takes for an outage, which it would be worth while to wait for.
+ABOUT_ROWS: Final = frozenset((1292, 1366, 1644, 1690, 4025))
+
+
+class Listed(TypeDecorator[str]):
+    """A list as JSON, for a driver that writes it out: `IN (1, 2, 3)`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """The list itself."""
+        return written_out(value or "[]")
+
+
+def written_out(listed: str) -> tuple[Any, ...]:
+    """A list that may follow `IN`."""
+    return tuple(json.loads(listed)) or NOTHING
 
 
 class Statement(TextClause):
-    """An SQL text with bound values. `postgresql` is its wording there, where it is another one."""
+    """An SQL text with bound values, and its wordings for databases that need other ones."""
 
     inherit_cache = True
-    postgresql: str | None = None
     gathered: str = ""
+
+    @cached_property
+    def wordings(self) -> dict[str, str]:
+        """Its own wording by the name of a dialect, where no rule makes it."""
+        return {}
 
     def on_postgresql(self, wording: str) -> Self:
         """Give the wording for PostgreSQL, with the same bound values."""
-        self.postgresql = wording
+        self.wordings["postgresql"] = wording
+        return self
+
+    def on_mariadb(self, wording: str) -> Self:
+        """Give the wording for MariaDB, with the same bound values."""
+        self.wordings["mariadb"] = wording
         return self
 
     @cached_property
@@ -68,6 +72,11 @@ class Statement(TextClause):
             return self.text
         return f"SELECT json_group_array(json_array({self.gathered})) FROM ({self.text})"
 
+    @cached_property
+    def lists(self) -> tuple[str, ...]:
+        """The names of the values that are lists as JSON."""
+        return lists_in(self.text)
+
     def words(self, dialect: Dialect) -> str:
         """The text that another database's driver takes, with values by name."""
         if dialect.name not in self._words:
@@ -80,7 +89,7 @@ class Statement(TextClause):
 
 
 def rows(
-    connection: Connection, asked: Statement, values: Mapping[str, object]
+    connection: Connection, asked: Statement, values: Mapping[str, Any]
 ) -> Sequence[Sequence[Any]]:
     """Execute a statement and return its rows, past what SQLAlchemy does around it.
 
@@ -90,36 +99,69 @@ def rows(
     dialect = connection.dialect
     is_sqlite = dialect.name == "sqlite"
     wording = asked.on_sqlite if is_sqlite else asked.words(dialect)
+    if dialect.name == "mariadb":
+        values = {**values, **{name: written_out(values[name]) for name in asked.lists}}
     driver: Any = connection.connection.dbapi_connection
     try:
-        cursor = driver.execute(wording, values)
+        cursor = driver.cursor()
+        cursor.execute(wording, values)
         found: Sequence[Sequence[Any]] = cursor.fetchall() if cursor.description else ()
     except dialect.loaded_dbapi.Error as error:
         if dialect.is_disconnect(error, driver, None):
             connection.invalidate(error)
+        if error.args and error.args[0] in ABOUT_ROWS:
+            error = dialect.loaded_dbapi.IntegrityError(*error.args)
         raise DBAPIError.instance(
             wording, None, error, dialect.loaded_dbapi.Error, dialect=dialect
         ) from error
     return json.loads(found[0][0]) if is_sqlite and asked.gathered else found
 
 
+def for_each(
+    part: str, wanted: Sequence[object], values: Mapping[str, Any], *, whole: str
+) -> tuple[Statement, dict[str, Any]]:
+    """A question about each of those wanted, where a join cannot have a limit of its own.
+
+    `part` asks about `:each` one; `whole` asks of the {parts}. Returns it with all its values.
+    """
+    if not wanted:
+        return statement(whole.format(parts=part.replace(":each", "NULL"))), dict(values)
+    each = {f"each_{place}": value for place, value in enumerate(wanted)}
+    return _united(part, whole, len(wanted)), {**values, **each}
+
+
+@lru_cache(128)
+def _united(part: str, whole: str, number: int) -> Statement:
+    parts = (f"({part.replace(':each', f':each_{place}')})" for place in range(number))
+    return statement(whole.format(parts=" UNION ALL ".join(parts)))
+
+
 def statement(wording: str, *, columns: str = "") -> Statement:
-    """An SQL text that both databases take. `columns`: what it returns, for rows() of many rows."""
+    """An SQL text that all databases take. `columns`: what it returns, for rows() of many rows."""
     made = Statement(wording)
     made.gathered = columns
     return made
 
 
-def reworded(wording: str) -> str:
-    """The same for PostgreSQL."""
-    for pattern, other in _REWORDED:
-        wording = pattern.sub(other, wording)
-    return wording
-
-
 @compiles(Statement, "postgresql")
-def _for_postgresql(element: Statement, compiler: Any, **context: Any) -> str:
-    there = TextClause(element.postgresql or reworded(element.text))
+@compiles(Statement, "mariadb")
+def _worded(element: Statement, compiler: Any, **context: Any) -> str:
+    name = compiler.dialect.name
+    there = TextClause(element.wordings.get(name) or reworded(element.text, name))
     there._bindparams |= element._bindparams
+    if name == "mariadb":
+        there._bindparams |= {each: bindparam(each, type_=Listed()) for each in element.lists}
     compiled: str = compiler.visit_textclause(there, **context)
+    return compiled
+
+
+@compiles(UnaryExpression, "mariadb")
+def _nulls_are_least(element: Any, compiler: Any, **context: Any) -> str:
+    """NULLS FIRST and LAST, as the others are told, is what MariaDB does and cannot be told."""
+    is_told = element.modifier in (operators.nulls_first_op, operators.nulls_last_op)
+    compiled: str = (
+        compiler.process(element.element, **context)
+        if is_told
+        else compiler.visit_unary(element, **context)
+    )
     return compiled

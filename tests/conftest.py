@@ -15,20 +15,24 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import inspect
 from werkzeug.routing import Rule
 
-from app import create_app, db, schema
+from app import create_app, engines, schema
 from app.config import Settings
 from app.db import Database
 from app.users import passwords
 from app.users.people import add_user
 from app.users.permissions import Role
+from tests import mariadb as mariadb_server
 from tests import postgresql as postgresql_server
 from tests.command import Run, command
 from tests.server import migrated
 from tests.visitor import PASSWORD, Visitor
 
-DATABASES = ("sqlite", "postgresql")
+DATABASES = ("sqlite", "postgresql", "mariadb")
+#: MariaDB where it is installed.
+AT_HAND = DATABASES if mariadb_server.is_installed() else DATABASES[:2]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,7 +92,7 @@ def _plugins_looked_for_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _commits_that_wait_for_no_disk() -> Iterator[None]:
     """Tests kill processes, not the power: what the kernel has been given is there afterwards."""
-    prepare = db._prepare_sqlite
+    prepare = engines._prepare_sqlite
 
     @functools.wraps(prepare)
     def prepare_swift(connection: sqlite3.Connection, record: object) -> None:
@@ -96,7 +100,7 @@ def _commits_that_wait_for_no_disk() -> Iterator[None]:
         connection.execute("PRAGMA synchronous=OFF")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "_prepare_sqlite", prepare_swift)
+        patch.setattr(engines, "_prepare_sqlite", prepare_swift)
         yield
 
 
@@ -107,7 +111,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked as conformance on every database, unless one was asked for."""
-    kinds = _databases_of(metafunc.definition)
+    kinds = [kind for kind in _databases_of(metafunc.definition) if kind in AT_HAND]
     if "on" in metafunc.fixturenames and kinds and not metafunc.config.getoption("--on"):
         metafunc.parametrize("on", kinds, indirect=True)
 
@@ -118,6 +122,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if on and on not in (_databases_of(item) or DATABASES)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
+    for item in items:
+        if _databases_of(item) == ("mariadb",) and "mariadb" not in AT_HAND:
+            item.add_marker(pytest.mark.skip("needs MariaDB: apt-get install mariadb-server"))
 
 
 def _databases_of(item: pytest.Item) -> tuple[str, ...]:
@@ -142,9 +149,39 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> Iterato
     if on == "sqlite":
         yield settings
         return
+    if on == "mariadb":
+        url = request.getfixturevalue("emptied_there")
+        yield dataclasses.replace(settings, database_url=url)
+        return
     server: postgresql_server.Server = request.getfixturevalue("postgresql")
     with server.copy_of(request.getfixturevalue("migrated_there")) as url:
         yield dataclasses.replace(settings, database_url=url)
+
+
+@pytest.fixture(scope="session")
+def migrated_on_mariadb(mariadb: mariadb_server.Server) -> Iterator[str]:
+    """A MariaDB database with the newest schema: none can be copied there."""
+    with mariadb.database() as url:
+        database = Database(url)
+        schema.upgrade(database)
+        database.dispose()
+        yield url
+
+
+@pytest.fixture
+def emptied_there(migrated_on_mariadb: str) -> str:
+    """The same, with no rows."""
+    database = Database(migrated_on_mariadb)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        for table in inspect(connection).get_table_names():
+            if table not in ("alembic_version", "turn"):
+                connection.exec_driver_sql(f'TRUNCATE TABLE "{table}"')  # ids begin again
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+        for trigger in ("refused", "noted_job", "noted_task"):
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {trigger}")
+    database.dispose()
+    return migrated_on_mariadb
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +208,13 @@ def database(settings: Settings) -> Iterator[Database]:
 def postgresql() -> Iterator[postgresql_server.Server]:
     """A real PostgreSQL server, for all tests together."""
     with postgresql_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[mariadb_server.Server]:
+    """A real MariaDB server, for all tests together."""
+    with mariadb_server.running() as server:
         yield server
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from tests.eventually import eventually
+from tests.server import free_port
 
 FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
 
@@ -24,7 +24,7 @@ class Server:
     """A running server that makes and drops databases."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         self._numbers = count(1)
         self._process = _start(folder, self.port)
@@ -119,9 +119,3 @@ def _binaries() -> Path:
     )
     assert found, "The tests need PostgreSQL: apt-get install postgresql"
     return found[-1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

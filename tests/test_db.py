@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from app import db
+from app import engines
 from app.db import Database
+from app.engines import UnsupportedDatabase
 from tests.visitor import Visitor
 from tests.web.jobs.api import refused
 
@@ -39,10 +40,19 @@ def somebody_writing(database: Database) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize(
+    "url", ["mysql+pymysql://u:secret@x/y", "oracle://u:secret@x", "mssql://x"]
+)
+def test_other_databases_are_refused_with_what_to_do(url: str) -> None:
+    with pytest.raises(UnsupportedDatabase, match="SQLite, PostgreSQL and MariaDB, not on") as no:
+        Database(url)
+    assert "secret" not in str(no.value)
+
+
 def test_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "database")
     # As it is without the tests' own haste.
-    vars(db._prepare_sqlite)["__wrapped__"](connection, None)
+    vars(engines._prepare_sqlite)["__wrapped__"](connection, None)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     connection.close()
 

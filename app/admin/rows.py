@@ -42,10 +42,10 @@ class Rows:
             self._demand_unique(connection, values, row_id)
             changed = update(self.table).where(self._id == row_id).values(**values)
             try:
-                found = connection.execute(changed.returning(self._id)).first()
+                found = connection.execute(changed).rowcount
             except IntegrityError as error:
                 raise Refused("The database refuses these values.") from error
-        if found is None:
+        if not found:
             raise RowNotFound("row", row_id)
 
     def delete(self, database: Database, row_id: int, by: Any) -> None:

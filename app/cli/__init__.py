@@ -11,7 +11,7 @@ import click
 
 from app.cli.saying import SayingErrors
 from app.config import BadSetting
-from app.db import UnsupportedDatabase
+from app.engines import UnsupportedDatabase
 from app.users.errors import UsersError
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import click
 
 from app.cli.schema import open_database
 from app.config import Settings
-from app.db import demand_supported
 from app.users.setup import DEMO_EMAIL, DEMO_PASSWORD, prepare_first_superadmin
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -23,7 +22,6 @@ ROOT: Final = Path(__file__).parent.parent.parent
 def serve(host: str, port: int) -> None:
     """Serve the panel with gunicorn; this process also runs jobs unless JOBDECK_RUN_WORKER=0."""
     settings = Settings.from_environment()
-    demand_supported(settings.database)
     with open_database(settings, may_be_empty=True) as database:
         token = prepare_first_superadmin(database, settings)
     _say_how_to_enter(f"http://{host}:{port}", settings, token)

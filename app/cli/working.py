@@ -22,7 +22,7 @@ import click
 from app.cli import find_what_lies_here
 from app.cli.schema import open_database
 from app.config import BadSetting, Settings
-from app.db import UnsupportedDatabase, demand_supported
+from app.engines import UnsupportedDatabase
 from app.jobs import Engine, JobsError
 from app.supervisor import ALIVE, ENDING, REFUSED, die_with_parent
 
@@ -83,7 +83,6 @@ def work(threads: int, pipe: int) -> None:
 
 @contextlib.contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
-    demand_supported(settings.database)
     with open_database(settings) as database:
         try:
             engine = Engine(database, settings)

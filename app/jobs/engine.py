@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from app.config import Settings
-from app.db import Database, demand_supported
+from app.db import Database
 from app.jobs import signals
 from app.jobs.adding import new_tasks
 from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
@@ -48,7 +48,6 @@ class Engine(Changing, Steering):
         *,
         within: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
-        demand_supported(database.url)
         self.database = database
         self.settings = settings
         self._hints = hints_of(database, settings.data_dir / "hints")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from app.jobs.store.numbering import next_number
 from app.jobs.store.recording import JobState, TaskWrites
@@ -18,6 +19,9 @@ from app.jobs.store.recording import JobState, TaskWrites
 REST_SECONDS = 0.025
 #: One that is set again and again rests no longer than this.
 MOST_REST_SECONDS = 0.045
+#: What tasks say in one group, in characters, but for what belongs together: there are databases
+#: that take no larger statement.
+MOST_SIZE = 2_000_000
 #: Jobs of which it is known which version of their state was stored from here last.
 MOST_STORED = 1_000
 
@@ -251,15 +255,29 @@ class Gathering:
     def take(self, worker_id: int, now: float) -> Group:
         """Take out all that may be written now. A change made meanwhile builds on what it has."""
         self._resting = {id_: each for id_, each in self._resting.items() if each[0] > now}
-        resting = {id_: self._pending.pop(id_) for id_ in self._resting}
+        later = {id_: self._pending.pop(id_) for id_ in [*self._resting, *self._beyond_measure()]}
         group = Group(worker_id, self._pending, self._heads)
-        self._pending = resting
-        self._lines = sum(len(each.logs) for each in resting.values())
+        self._pending = later
+        self._lines = sum(len(each.logs) for each in later.values())
         self._heads = {
             job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
             for job_id, head in group.heads.items()
         }
         return group
+
+    def _beyond_measure(self) -> list[int]:
+        """What is left for the next group, for this one would grow too large."""
+        sizes = {id_: each.size for id_, each in self._pending.items() if id_ not in self._resting}
+        if sum(sizes.values()) <= MOST_SIZE:
+            return []
+        bound = {ticket.task_id for head in self._heads.values() for ticket in head.tickets}
+        so_far = accumulate(sizes.values())
+        return [
+            id_
+            for id_, size in zip(sizes, so_far, strict=True)
+            if size > MOST_SIZE
+            if id_ not in bound and id_ != next(iter(sizes))
+        ]
 
     def is_stored(self, group: Group) -> None:
         """A group is written: tell it, and forget the heads that nothing was built on."""

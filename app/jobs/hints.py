@@ -116,10 +116,10 @@ class Hints:
 def hints_of(database: Database, folder: Path) -> Hints:
     """The hints of a process: by the database where it passes them on, else by sockets in `folder`.
 
-    On SQLite all processes are on one host.
+    These reach the processes of one host; others see what has changed when they look.
     """
     token = secrets.token_hex(8)
-    return Hints(Datagrams(folder, token) if database.is_sqlite else Notices(database, token))
+    return Hints(Notices(database, token) if database.kind.passes_on else Datagrams(folder, token))
 
 
 def _ids_in(said: str) -> list[int]:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.db import Database
 
-TABLE = """CREATE TABLE moves (
+TABLE = """CREATE TABLE IF NOT EXISTS moves (
   number {serial}, what VARCHAR(4), id INTEGER, attempt INTEGER, old TEXT, new TEXT)"""
 NOTE = """INSERT INTO moves (what, id, attempt, old, new)
   VALUES ('{what}', NEW.id, {attempt}, OLD.status, NEW.status);"""
@@ -26,6 +26,15 @@ $$ BEGIN {NOTE} RETURN NULL; END $$""",
     f"""CREATE TRIGGER noted_{{what}} AFTER UPDATE OF status ON {{what}}
 FOR EACH ROW WHEN ({IS_MOVE}) EXECUTE FUNCTION noted_{{what}}()""",
 )
+MARIADB = f"""CREATE OR REPLACE TRIGGER noted_{{what}} AFTER UPDATE ON {{what}} FOR EACH ROW
+IF (NEW.status <> OLD.status OR ('{{what}}' = 'task' AND @jobdeck_counts_itself))
+  AND {IS_MOVE} THEN {NOTE} END IF"""
+PROGRAMS = {"sqlite": (SQLITE,), "postgresql": POSTGRESQL, "mariadb": (MARIADB,)}
+SERIALS = {
+    "sqlite": "INTEGER PRIMARY KEY",
+    "postgresql": "SERIAL PRIMARY KEY",
+    "mariadb": "INTEGER PRIMARY KEY AUTO_INCREMENT",
+}
 TOLD = text("SELECT what, id, attempt, old, new FROM moves ORDER BY number")
 
 
@@ -42,11 +51,11 @@ class Move:
 
 def begin(database: Database) -> None:
     """Keep the book from now on."""
-    serial = "INTEGER PRIMARY KEY" if database.is_sqlite else "SERIAL PRIMARY KEY"
+    kind = database.url.get_backend_name()
     with database.writing() as connection:
-        connection.exec_driver_sql(TABLE.format(serial=serial))
+        connection.exec_driver_sql(TABLE.format(serial=SERIALS[kind]))
         for what, attempt in (("job", "0"), ("task", "NEW.attempt")):
-            for statement in (SQLITE,) if database.is_sqlite else POSTGRESQL:
+            for statement in PROGRAMS[kind]:
                 connection.exec_driver_sql(statement.format(what=what, attempt=attempt))
 
 

@@ -76,26 +76,45 @@ def test_without_the_fence_it_would_and_that_would_be_noticed(
 #: database, and what is put in its place.
 FENCE = (
     (r"NOT EXISTS \(SELECT 1 FROM worker WHERE id = NEW\.worker_id AND alive\)", "FALSE"),
+    (r"SIGNAL [^;]*'jobdeck: (fenced|lost)'", "DO 0"),
+    (r"(?<=AND )task\.attempt = said\.attempt", "TRUE"),
     (r"RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = '\w+'", "NULL"),
-    (r"(?<=AND )\+?task\.worker_id = NEW\.worker_id", "TRUE"),
+    (r"(?<=AND |ERE )\+?task\.worker_id = (NEW\.|the_)worker_id", "TRUE"),
     (r"(?<=AND )\+?task\.attempt = (json_extract\(.*?\)|\(\w+\.value ->> 1\)::\w+)", "TRUE"),
     (r"(?<=AND )\+?task\.status[^=]* = 'IN_PROGRESS'", "TRUE"),
 )
 
 
+#: How the text of each of these is asked for, and what makes way for another one.
+PROGRAMS = {
+    "sqlite": (
+        ("claim_made", "journal_group_written"),
+        "SELECT sql FROM sqlite_master WHERE name = '{name}'",
+        "DROP TRIGGER {name}",
+    ),
+    "postgresql": (
+        ("claim_made", "journal_group_written"),
+        "SELECT pg_get_functiondef('{name}'::regproc)",
+        "SELECT 1",
+    ),
+    "mariadb": (
+        ("claim", "journal_group"),
+        "SHOW CREATE PROCEDURE {name}",
+        "DROP PROCEDURE {name}",
+    ),
+}
+
+
 def take_the_fence_out(database: Database) -> None:
     """Let anybody claim, and write over whatever is there."""
+    names, told, make_way = PROGRAMS[database.url.get_backend_name()]
     with database.writing() as connection:
-        for name in ("claim_made", "journal_group_written"):
-            fenced: str = connection.exec_driver_sql(
-                f"SELECT sql FROM sqlite_master WHERE name = '{name}'"
-                if database.is_sqlite
-                else f"SELECT pg_get_functiondef('{name}'::regproc)"
-            ).scalar_one()
+        for name in names:
+            row = connection.exec_driver_sql(told.format(name=name)).one()
+            fenced: str = row[2] if len(row) > 1 else row[0]
             written = fenced
             for guard, nothing in FENCE:
                 written = re.sub(guard, nothing, written)
             assert written != fenced
-            if database.is_sqlite:
-                connection.exec_driver_sql(f"DROP TRIGGER {name}")
-            connection.exec_driver_sql(written)
+            connection.exec_driver_sql(make_way.format(name=name))
+            connection.exec_driver_sql(written.replace("%", "%%"))

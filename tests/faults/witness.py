@@ -34,12 +34,14 @@ class Params(BaseModel):
 def witnessed(task: Task) -> int:
     """Testify, write the task's state, and add to the job's sum exactly once."""
     _testify(task, "S")
-    task.set_state_field("seen", True)
-    threading.Event().wait(task.job.params.seconds)
-    if not task.get_state_field("counted"):
-        task.set_state_field("counted", True)
-        task.job.update_fields_atomically(lambda state: _add(state, task.index))
-    _testify(task, "E")
+    try:
+        task.set_state_field("seen", True)
+        threading.Event().wait(task.job.params.seconds)
+        if not task.get_state_field("counted"):
+            task.set_state_field("counted", True)
+            task.job.update_fields_atomically(lambda state: _add(state, task.index))
+    finally:
+        _testify(task, "E")  # also of one that is cancelled: it runs no more
     return task.index
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.db import POSTGRESQL_TURN, Database
+from app.db import Database
+from app.engines import MARIADB_TURN, POSTGRESQL_TURN
 from tests.jobs.looking import sql
 
 
@@ -15,18 +16,23 @@ def locked(database: Database) -> Iterator[None]:
     other = Database(str(database.url))
     try:
         with other.engine.begin() as connection:
-            if not database.is_sqlite:
-                connection.exec_driver_sql(LOCK)
+            for statement in LOCKS[database.url.get_backend_name()]:
+                connection.exec_driver_sql(statement)
             yield
     finally:
         other.dispose()
 
 
-LOCK = f"""
-    SET LOCAL lock_timeout = '20s';
-    SELECT {POSTGRESQL_TURN};
-    LOCK TABLE handler, worker, job, task IN EXCLUSIVE MODE;
-"""
+TABLES = ("handler", "worker", "job", "task")
+LOCKS = {
+    "sqlite": (),
+    "postgresql": (
+        "SET LOCAL lock_timeout = '20s'",
+        f"SELECT {POSTGRESQL_TURN}",
+        f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE",
+    ),
+    "mariadb": (MARIADB_TURN, *(f"SELECT * FROM {table} FOR UPDATE" for table in TABLES)),
+}
 
 
 def refuse(database: Database, when: str, table: str = "task", on: str = "UPDATE") -> None:
@@ -34,6 +40,11 @@ def refuse(database: Database, when: str, table: str = "task", on: str = "UPDATE
     if database.is_sqlite:
         what = "BEGIN SELECT RAISE(ABORT, 'no such thing here'); END"
         sql(database, f"CREATE TRIGGER refused BEFORE {on} ON {table} WHEN {when} {what}")
+        return
+    if database.url.get_backend_name() == "mariadb":
+        no = "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 4025, MESSAGE_TEXT = 'no such thing here'"
+        each = f"BEFORE {on} ON {table} FOR EACH ROW IF {when} THEN {no}; END IF"
+        sql(database, f"CREATE OR REPLACE TRIGGER refused {each}")
         return
     sql(
         database,
@@ -49,4 +60,5 @@ def refuse(database: Database, when: str, table: str = "task", on: str = "UPDATE
 
 def refuse_no_more(database: Database, table: str = "task") -> None:
     """Let it take any row again."""
-    sql(database, f"DROP TRIGGER refused{'' if database.is_sqlite else f' ON {table}'}")
+    is_there = database.url.get_backend_name() == "postgresql"
+    sql(database, f"DROP TRIGGER refused{f' ON {table}' if is_there else ''}")

@@ -113,8 +113,7 @@ class ModelJob:
 
     def cancel_chunk(self) -> bool:
         """Cancel some of what waits, and with the last of it the job; tell if there is more."""
-        waiting = self.of(TaskStatus.SCHEDULED)
-        chunk = sorted(waiting, key=lambda task: task.waits)[:CHUNK]
+        chunk = self.of(TaskStatus.SCHEDULED)[:CHUNK]
         for task in chunk:
             task.move(TaskStatus.CANCELLED)
             task.waits = False

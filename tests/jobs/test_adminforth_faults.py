@@ -243,7 +243,7 @@ def test_12_a_running_job_whose_row_is_deleted_by_hand_stops_nothing_else(
 def test_13_a_database_locked_by_another_program_stops_nothing(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     engine = engines(WORK)
     job_id = engine.start_new_job("x", None, blank(2_000), "work")
     with locked(engine.database):

@@ -252,7 +252,7 @@ def test_callbacks_run_within_what_the_application_needs(engines: Engines) -> No
 def test_a_locked_database_delays_what_a_callback_says_and_loses_nothing(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     monkeypatch.setattr("app.jobs.finishing.RETRY_SECONDS", 0.01)
     warned: list[str] = []
     monkeypatch.setattr(

@@ -102,7 +102,7 @@ def test_a_look_for_what_is_refused_writes_nothing_and_minds_nobody(database: Da
 def test_a_locked_database_is_not_taken_for_a_refusal(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     other = Database(str(database.url))
     with locked(database), pytest.raises(OperationalError):
         recording.refusal(other, 1, [claim()])
@@ -182,7 +182,7 @@ def put_a_suspect_beside(engine: Engine) -> None:
 def test_what_cannot_be_handed_back_at_once_is_handed_back_at_the_end(
     engines: Engines, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
 ) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     begun: list[int] = []
 
     def body(task: Task) -> None:

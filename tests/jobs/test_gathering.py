@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.jobs.gathering import Gathering
+from app.jobs.gathering import MOST_SIZE, Gathering
 from app.jobs.states import TaskStatus
-from app.jobs.store.recording import TaskWrites
+from app.jobs.store.recording import JobState, TaskWrites
 
 WORKER, JOB, TASK = 1, 1, 7
 
@@ -79,3 +79,26 @@ def test_lines_count_until_they_are_written_kept_back_or_forgotten() -> None:
     assert len(gathering) == 3
     gathering.clear()
     assert len(gathering) == 0
+
+
+def large(task_id: int, size: int) -> TaskWrites:
+    """A task that ends with a result of this size."""
+    return TaskWrites(WORKER, task_id, JOB, 1, status=TaskStatus.DONE, result="x" * size)
+
+
+def test_a_group_does_not_grow_beyond_measure_and_the_rest_comes_next() -> None:
+    gathering = collected(*(large(task_id, MOST_SIZE // 3) for task_id in range(1, 8)))
+    groups = [sorted(gathering.take(WORKER, now=0.0).writes) for _ in range(4)]
+    assert groups == [[1, 2, 3], [4, 5, 6], [7], []]
+
+
+def test_one_that_is_larger_by_itself_is_written_all_the_same() -> None:
+    gathering = collected(large(1, MOST_SIZE + 1), large(2, 1))
+    assert [sorted(gathering.take(WORKER, now=0.0).writes) for _ in range(2)] == [[1], [2]]
+
+
+def test_what_belongs_to_a_change_of_its_job_is_written_with_it() -> None:
+    gathering = collected(large(1, MOST_SIZE))
+    gathering.offer(JobState(JOB, 0, "{}"), "{}", large(2, MOST_SIZE), None)
+    group = gathering.take(WORKER, now=0.0)
+    assert (sorted(group.writes), list(group.heads)) == ([1, 2], [JOB])

@@ -21,7 +21,7 @@ def in_trouble(engine: Engine) -> bool:
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
 
 
 def test_results_wait_in_memory_until_the_lock_is_gone(

@@ -140,7 +140,7 @@ def test_a_stop_while_the_database_is_locked_ends_and_leaves_nothing_stuck(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.jobs.running.LAST_WRITES_SECONDS", 0.3)
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.1)
 
     def body(task: Task) -> int:
         if task.job.get_state_field("slow"):

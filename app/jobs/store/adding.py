@@ -126,6 +126,9 @@ HIDDEN = statement("""
     DELETE FROM task WHERE id IN (
         SELECT id FROM task WHERE job_id = :job_id
           AND idx >= (SELECT end_index FROM job WHERE id = :job_id) LIMIT :chunk)
+""").on_mariadb("""
+    DELETE FROM task WHERE job_id = :job_id
+      AND idx >= (SELECT end_index FROM job WHERE id = :job_id) LIMIT :chunk
 """)
 RELEASE = statement("""
     UPDATE job SET adding_until = NULL WHERE id = :job_id AND adding_until = :until

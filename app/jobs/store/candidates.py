@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from app.db import stamp
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
-from app.sql import reworded, rows, statement
+from app.sql import for_each, rows, statement
+from app.wordings import reworded
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
@@ -129,6 +130,17 @@ QUEUED = statement(
 )
 
 
+QUEUED_OF_ONE = f"""
+    SELECT {_STARTS}, job.priority FROM handler JOIN job ON job.handler = handler.name
+    WHERE handler.name = :each AND {_MAY_START}
+      AND job.status = 'QUEUED' AND job.waiting_until IS NULL AND NOT job.held
+      AND job.preparing_until IS NULL AND job.retrying IS NULL AND job.cancel_requested_at IS NULL
+    ORDER BY job.priority, job.id LIMIT :most"""
+FIRST_OF_ALL = """
+    SELECT id, handler, scheduled, in_progress, parallel_limit, free FROM ({parts}) AS first_of_each
+    ORDER BY priority, id LIMIT :most"""
+
+
 def queued_jobs(
     connection: Connection, handlers: Iterable[str], most: int
 ) -> list[tuple[Candidate, int | None]]:
@@ -136,8 +148,11 @@ def queued_jobs(
 
     With each of them how many jobs its handler may start now; None is no limit.
     """
-    values = {"handlers": json.dumps(list(handlers)), "most": most, "now": stamp()}
-    return [(Candidate(*job), free) for *job, free in rows(connection, QUEUED, values)]
+    wanted = list(handlers)
+    asked, values = QUEUED, {"handlers": json.dumps(wanted), "most": most, "now": stamp()}
+    if connection.dialect.name == "mariadb":
+        asked, values = for_each(QUEUED_OF_ONE, wanted, values, whole=FIRST_OF_ALL)
+    return [(Candidate(*job), free) for *job, free in rows(connection, asked, values)]
 
 
 SCHEDULED = statement(
@@ -168,11 +183,22 @@ SCHEDULED = statement(
 """)
 
 
+SCHEDULED_OF_ONE = f"""
+    SELECT job_id, id, idx FROM task
+    WHERE job_id = :each AND status = 'SCHEDULED' AND run_after IS NULL
+      AND crashes < {SUSPECT_CRASHES} AND idx < (SELECT end_index FROM job WHERE id = :each)
+    ORDER BY idx LIMIT :most"""
+NEXT_OF_ALL = "SELECT job_id, id FROM ({parts}) AS next_of_each ORDER BY job_id, idx"
+
+
 def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> dict[int, list[int]]:
     """Return the ids of the next tasks by their job: of each as many as its share says."""
+    asked = SCHEDULED
     values = {"jobs": json.dumps(list(shares)), "most": max(shares.values(), default=0)}
+    if connection.dialect.name == "mariadb":
+        asked, values = for_each(SCHEDULED_OF_ONE, list(shares), values, whole=NEXT_OF_ALL)
     found: dict[int, list[int]] = {job_id: [] for job_id in shares}
-    for job_id, task_id in rows(connection, SCHEDULED, values):
+    for job_id, task_id in rows(connection, asked, values):
         if len(found[job_id]) < shares[job_id]:
             found[job_id].append(task_id)
     return {job_id: tasks for job_id, tasks in found.items() if tasks}

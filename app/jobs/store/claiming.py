@@ -18,7 +18,8 @@ from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.jobs.store.numbering import in_its_turn, next_number
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
-from app.sql import reworded, rows, statement
+from app.sql import rows, statement
+from app.wordings import reworded
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Claim:
 
 
 #: The condition that a `job` of this `handler` runs, or may start as one of the rank `asked` for.
-_MAY_RUN = f"""job.cancel_requested_at IS NULL
+MAY_RUN = f"""job.cancel_requested_at IS NULL
       AND {not_paused("job.handler", "NEW.at")}
       AND (+job.status = 'IN_PROGRESS'
            OR (asked.rank IS NOT NULL AND +job.status = 'QUEUED' AND NOT job.held
@@ -121,7 +122,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     CROSS JOIN handler ON handler.name = job.handler
     CROSS JOIN json_each(asked.tasks) AS wanted
     CROSS JOIN task AS ready ON ready.id = wanted.value AND +ready.job_id = job.id
-    WHERE {_MAY_RUN}
+    WHERE {MAY_RUN}
       AND +ready.status = 'SCHEDULED' AND ready.run_after IS NULL
       AND coalesce(job.in_progress + wanted.key < {PARALLEL_LIMIT}, true));
 
@@ -141,7 +142,7 @@ CLAIM_TRIGGER = f"""CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim BEGIN
     AND (asked.taken > 0
          OR (+job.status = 'QUEUED' AND EXISTS (
       SELECT 1 FROM handler WHERE handler.name = job.handler
-      AND {_MAY_RUN})));
+      AND {MAY_RUN})));
 END"""
 made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 
@@ -184,7 +185,7 @@ POSTGRESQL_CLAIM = (
       ) AS asked
       JOIN job ON job.id = asked.id
       JOIN handler ON handler.name = job.handler
-      WHERE {reworded(_MAY_RUN)}
+      WHERE {reworded(MAY_RUN)}
     ), taken AS (
       UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                       started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
@@ -222,7 +223,7 @@ made_with_tables("postgresql", *POSTGRESQL_CLAIM)
 CLAIM = statement("""
     INSERT INTO claim (worker_id, number, at, finish, steps, jobs)
     VALUES (:worker_id, :number, :at, :finish, :steps, :jobs)
-""")
+""").on_mariadb("CALL claim(:worker_id, :number, :at, :finish, :steps, :jobs)")
 CLAIMED = statement(
     """
     SELECT id, job_id, idx, attempt, crashes, state, retries FROM task

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from app.db import Database, iso, now, stamp
 from app.jobs.errors import CreationInterrupted, UploadTaken
 from app.jobs.options import PRIORITY
+from app.jobs.states import TaskStatus
 from app.jobs.store import filing
 from app.jobs.store.removing import DOOMED, remove_preparing
 from app.jobs.store.steering import CONCURRENCY_LIMIT
@@ -103,6 +104,11 @@ INSERT_SOME_SKIPPED = statement("""
     LEFT JOIN (SELECT CAST(value AS bigint) + 1 AS place
                FROM json_array_elements_text(CAST(:skipped AS json))) AS skipped USING (place)
 """)
+#: What MariaDB's driver makes one statement of: its JSON knows no more than 32 levels.
+INSERT_ONE = statement("""
+    INSERT INTO task (job_id, idx, status, state, finished_at)
+    VALUES (:job_id, :idx, :status, :state, :finished_at)
+""")
 PREPARE_ON = statement(f"""
     UPDATE job SET preparing_until = :until WHERE id = :job_id AND preparing_until <> '{DOOMED}'
 """)
@@ -166,7 +172,7 @@ def chunks_of(tasks: Iterable[NewTask]) -> Iterator[list[NewTask]]:
 def _create_at_once(
     database: Database, job: NewJob, tasks: Sequence[NewTask], written: Written
 ) -> int:
-    if not (database.is_sqlite or written.skipped or job.uploads):
+    if database.kind.makes_at_once and not (written.skipped or job.uploads):
         with database.writing_once() as connection:
             return _inserted(connection, INSERT_AT_ONCE, job, written, states=_states(tasks))
     with database.writing() as connection:
@@ -224,6 +230,10 @@ def _insert_rest(
 
 def insert_chunk(connection: Connection, job_id: int, first: int, chunk: Sequence[NewTask]) -> None:
     """Write tasks, the first of them with this index. Who calls this counts them."""
+    if connection.dialect.name == "mariadb":
+        if chunk:
+            connection.execute(INSERT_ONE, _rows(job_id, first, chunk))
+        return
     values = {"job_id": job_id, "first": first, "states": _states(chunk)}
     skipped = [place for place, task in enumerate(chunk) if task.skip]
     if skipped:
@@ -231,6 +241,20 @@ def insert_chunk(connection: Connection, job_id: int, first: int, chunk: Sequenc
         rows(connection, INSERT_SOME_SKIPPED, values | some)
     else:
         rows(connection, INSERT_TASKS, values)
+
+
+def _rows(job_id: int, first: int, chunk: Sequence[NewTask]) -> list[dict[str, object]]:
+    at = iso(now())
+    return [
+        {
+            "job_id": job_id,
+            "idx": idx,
+            "status": TaskStatus.SKIPPED if task.skip else TaskStatus.SCHEDULED,
+            "state": task.state,
+            "finished_at": at if task.skip else None,
+        }
+        for idx, task in enumerate(chunk, first)
+    ]
 
 
 def _states(chunk: Sequence[NewTask]) -> str:
@@ -254,13 +278,14 @@ def _give_uploads(connection: Connection, job: NewJob, job_id: int) -> None:
         raise UploadTaken
 
 
+HELD = statement("""
+    SELECT id FROM job WHERE handler = :handler AND status = 'QUEUED' AND held
+      AND waiting_until IS NULL AND preparing_until IS NULL
+    ORDER BY priority, id LIMIT :most
+""")
 RELEASE_HELD = statement("""
     UPDATE job SET held = false, version = version + 1
-    WHERE id IN (
-        SELECT id FROM job WHERE handler = :handler AND status = 'QUEUED' AND held
-          AND waiting_until IS NULL AND preparing_until IS NULL
-        ORDER BY priority, id LIMIT :most)
-    RETURNING id
+    WHERE id IN (SELECT value FROM json_each(:ids)) AND held
 """)
 TAKEN_SLOTS = statement("""
     SELECT count(*) FROM job WHERE handler = :handler AND preparing_until IS NULL
@@ -279,7 +304,9 @@ def release_held(database: Database, handler: str, *, most: int | None) -> list[
         taken = connection.execute(TAKEN_SLOTS, {"handler": handler}).scalar_one()
         free = NO_LIMIT if limit is None else max(0, limit - taken)
         values = {"handler": handler, "most": free if most is None else min(free, most)}
-        return sorted(connection.execute(RELEASE_HELD, values).scalars())
+        held = list(connection.execute(HELD, values).scalars())
+        connection.execute(RELEASE_HELD, {"ids": json.dumps(held)})
+        return sorted(held)
 
 
 NO_LIMIT = 2**31 - 1

@@ -35,17 +35,21 @@ ASK_TO_CANCEL = statement("""
     WHERE id = :job_id AND status IN ('QUEUED', 'IN_PROGRESS') AND cancel_requested_at IS NULL
       AND preparing_until IS NULL
 """)
-CANCEL_TASKS = statement("""
-    UPDATE task SET status = 'CANCELLED', finished_at = :at, run_after = NULL,
+IS_CANCELLING = statement("""
+    SELECT end_index FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL
+      AND status IN ('QUEUED', 'IN_PROGRESS')
+""")
+_CANCEL = """
+    UPDATE task SET status = 'CANCELLED', finished_at = :at, run_after = NULL"""
+CANCEL_TASKS = statement(f"""{_CANCEL},
                     version = (SELECT version + 1 FROM job WHERE id = :job_id)
-    WHERE id IN (
-        SELECT id FROM task INDEXED BY ix_task_scheduled
-        WHERE job_id = :job_id AND status = 'SCHEDULED' AND run_after IS NULL
-          AND idx < (SELECT end_index FROM job WHERE id = :job_id)
-        UNION ALL SELECT id FROM task WHERE job_id = :job_id AND run_after IS NOT NULL
-        LIMIT :chunk)
-      AND EXISTS (SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL
-                    AND status IN ('QUEUED', 'IN_PROGRESS'))
+    WHERE id IN (SELECT id FROM (
+        SELECT id, idx FROM task INDEXED BY ix_task_scheduled
+        WHERE job_id = :job_id AND status = 'SCHEDULED' AND run_after IS NULL AND idx < :end
+        UNION ALL SELECT id, idx FROM task WHERE job_id = :job_id AND run_after IS NOT NULL
+        ORDER BY idx LIMIT :chunk) AS next)
+""").on_mariadb(f"""{_CANCEL}
+    WHERE job_id = :job_id AND status = 'SCHEDULED' AND idx < :end ORDER BY idx LIMIT :chunk
 """)
 END_CANCELLED = statement("""
     UPDATE job SET status = 'CANCELLED', finished_at = :at, finish_step = NULL,
@@ -63,7 +67,10 @@ def ask_to_cancel(connection: Connection, job_id: int, by: int | None) -> bool:
 
 def cancel_chunk(connection: Connection, job_id: int, at: str) -> bool:
     """Cancel some of what has not begun, and the job with the last; tell whether there is more."""
-    values = {"job_id": job_id, "at": at, "chunk": CHUNK}
+    end = connection.execute(IS_CANCELLING, {"job_id": job_id}).scalar()
+    if end is None:
+        return False
+    values = {"job_id": job_id, "at": at, "end": end, "chunk": CHUNK}
     if connection.execute(CANCEL_TASKS, values).rowcount == CHUNK:
         return True
     connection.execute(END_CANCELLED, values)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from app.db import BY_KEYS, made_with_tables
 from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
 from app.jobs.store.numbering import in_its_turn
-from app.sql import reworded
+from app.wordings import reworded
 
 #: A job of which nothing is left to do when what is `said` of its tasks is counted. It is not said
 #: whether it may end where one of them is to be tried again, which it is not after a cancel.
-_ENDS = """coalesce(said.may_end, job.cancel_requested_at IS NOT NULL)
+ENDS = """coalesce(said.may_end, job.cancel_requested_at IS NOT NULL)
              AND +job.status = 'IN_PROGRESS' AND job.finisher IS NULL AND job.scheduled = 0
              AND job.in_progress = said.done + said.failed + said.cancelled"""
 #: What counts it, and ends the job if it `ends`: one update, for a job's indexes are what it costs.
-_COUNT = """UPDATE job SET in_progress = job.in_progress - said.done - said.failed - said.cancelled,
+COUNTED = """in_progress = job.in_progress - said.done - said.failed - said.cancelled,
                  done = job.done + said.done, failed = job.failed + said.failed,
                  cancelled = job.cancelled + said.cancelled, version = job.version + 1,
                  finished_at = CASE WHEN said.ends THEN NEW.at ELSE job.finished_at END,
@@ -26,6 +26,7 @@ _COUNT = """UPDATE job SET in_progress = job.in_progress - said.done - said.fail
                    WHEN job.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                    WHEN job.failed + said.failed > 0 OR job.cancelled + said.cancelled > 0
                    THEN 'DONE_WITH_ERRORS' ELSE 'DONE' END"""
+_COUNT = f"UPDATE job SET {COUNTED}"
 
 GROUP_VIEW = """CREATE VIEW journal_group AS SELECT
   NULL AS worker_id, NULL AS number, NULL AS at, NULL AS jobs, NULL AS tasks, NULL AS attempts,
@@ -44,7 +45,7 @@ GROUP_TRIGGER = f"""CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON jo
 
   {_COUNT}
   FROM (
-    SELECT said.*, {_ENDS} AS ends
+    SELECT said.*, {ENDS} AS ends
     FROM (
       SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS done,
              json_extract(value, '$[2]') AS failed, json_extract(value, '$[3]') AS cancelled,
@@ -141,7 +142,7 @@ BEGIN
   ), moved AS (
     {_COUNT}
     FROM (
-      SELECT said.*, {reworded(_ENDS)} AS ends
+      SELECT said.*, {reworded(ENDS)} AS ends
       FROM (
         SELECT (asked.value ->> 0)::bigint AS id, (asked.value ->> 4)::int = 1 AS may_end,
                coalesce((counts.of -> (asked.value ->> 0) ->> 'done')::int, 0) AS done,

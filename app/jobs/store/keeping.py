@@ -12,18 +12,20 @@ from sqlalchemy import Connection
 from app.db import Database, iso, now
 from app.jobs.store.candidates import SUSPECT_CRASHES
 from app.sql import statement
+from app.wordings import NOW_ON_MARIADB, NOW_ON_POSTGRESQL
 
-# Leases are by the clock of SQLite's host and of PostgreSQL itself: no other can end them.
-NOW_THERE = "clock_timestamp()"
-LEASE_END_THERE = f"{NOW_THERE} + make_interval(secs => :lease)"
-REGISTER = statement("""
+# Leases are by the clock of SQLite's host, or of the server itself: no other can end them.
+_END_ON_POSTGRESQL = f"{NOW_ON_POSTGRESQL} + make_interval(secs => :lease)"
+_END_ON_MARIADB = NOW_ON_MARIADB.replace("(6)", "(6) + INTERVAL :lease SECOND")
+_REGISTER = """
     INSERT INTO worker (host, pid, mark, handlers, threads, alive, started_at, expires_at)
-    VALUES (:host, :pid, :mark, :handlers, :threads, true, :now, :expires_at) RETURNING id
-""").on_postgresql(f"""
-    INSERT INTO worker (host, pid, mark, handlers, threads, alive, started_at, expires_at)
-    VALUES (:host, :pid, :mark, :handlers, :threads, true, {NOW_THERE}, {LEASE_END_THERE})
-    RETURNING id
-""")
+    VALUES (:host, :pid, :mark, :handlers, :threads, true, {now}, {end}) RETURNING id
+"""
+REGISTER = (
+    statement(_REGISTER.format(now=":now", end=":expires_at"))
+    .on_postgresql(_REGISTER.format(now=NOW_ON_POSTGRESQL, end=_END_ON_POSTGRESQL))
+    .on_mariadb(_REGISTER.format(now=NOW_ON_MARIADB, end=_END_ON_MARIADB))
+)
 DECLARE_HANDLER = statement("""
     INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
     VALUES (:name, :concurrency_limit, :parallel_limit, :roles)
@@ -33,6 +35,11 @@ DECLARE_HANDLER = statement("""
     WHERE coalesce(handler.concurrency_limit, -1) <> coalesce(excluded.concurrency_limit, -1)
        OR coalesce(handler.parallel_limit, -1) <> coalesce(excluded.parallel_limit, -1)
        OR handler.roles <> excluded.roles
+""").on_mariadb("""
+    INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
+    VALUES (:name, :concurrency_limit, :parallel_limit, :roles)
+    ON DUPLICATE KEY UPDATE concurrency_limit = value(concurrency_limit),
+        parallel_limit = value(parallel_limit), roles = value(roles)
 """)
 
 
@@ -123,12 +130,14 @@ def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
     return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
 
 
-RENEW = statement("""
-    UPDATE worker SET expires_at = :expires_at, renewed_at = :now WHERE id = :worker_id AND alive
-""").on_postgresql(f"""
-    UPDATE worker SET expires_at = {LEASE_END_THERE}, renewed_at = {NOW_THERE}
-    WHERE id = :worker_id AND alive
-""")
+_RENEW = """
+    UPDATE worker SET expires_at = {end}, renewed_at = {now} WHERE id = :worker_id AND alive
+"""
+RENEW = (
+    statement(_RENEW.format(now=":now", end=":expires_at"))
+    .on_postgresql(_RENEW.format(now=NOW_ON_POSTGRESQL, end=_END_ON_POSTGRESQL))
+    .on_mariadb(_RENEW.format(now=NOW_ON_MARIADB, end=_END_ON_MARIADB))
+)
 
 
 def renew(connection: Connection, worker_id: int, lease: float) -> bool:
@@ -139,11 +148,12 @@ def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     return bool(connection.execute(RENEW, values).rowcount)
 
 
-LIVING = statement("""
-    SELECT id, host, mark, expires_at < :now FROM worker WHERE alive AND id <> :but
-""").on_postgresql(f"""
-    SELECT id, host, mark, expires_at < {NOW_THERE} FROM worker WHERE alive AND id <> :but
-""")
+_LIVING = "SELECT id, host, mark, expires_at < {now} FROM worker WHERE alive AND id <> :but"
+LIVING = (
+    statement(_LIVING.format(now=":now"))
+    .on_postgresql(_LIVING.format(now=NOW_ON_POSTGRESQL))
+    .on_mariadb(_LIVING.format(now=NOW_ON_MARIADB))
+)
 
 
 def living(connection: Connection, but: int) -> list[WorkerRow]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from app.db import POSTGRESQL_TURN
+from app.engines import POSTGRESQL_TURN
 
 _numbers = count(1)
 

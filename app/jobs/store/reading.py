@@ -32,6 +32,7 @@ from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
 from app.sql import rows, statement
 from app.users.models import User
+from app.wordings import NOW_ON_MARIADB, NOW_ON_POSTGRESQL
 
 _starter, _canceller = aliased(User), aliased(User)
 _LIGHT = (
@@ -191,8 +192,11 @@ def secrets_of(connection: Connection, job_id: int) -> tuple[str, ...]:
     return () if params is None else secrets_in(decode(params))
 
 
-SERVED = statement("SELECT handlers FROM worker WHERE alive AND expires_at >= :now").on_postgresql(
-    "SELECT handlers FROM worker WHERE alive AND expires_at >= clock_timestamp()"
+_SERVED = "SELECT handlers FROM worker WHERE alive AND expires_at >= "
+SERVED = (
+    statement(f"{_SERVED} :now")
+    .on_postgresql(f"{_SERVED} {NOW_ON_POSTGRESQL}")
+    .on_mariadb(f"{_SERVED} {NOW_ON_MARIADB}")
 )
 
 

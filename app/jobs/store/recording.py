@@ -117,6 +117,13 @@ class TaskWrites:
             and self.started_at is not None
         )
 
+    @property
+    def size(self) -> int:
+        """What it takes, about, in characters."""
+        said = (self.state, self.result, self.error, self.traceback)
+        lines = sum(len(message) for _, _, message in self.logs) if self.logs else 0
+        return sum(len(each) for each in said if each is not None) + lines
+
     def attempt_row(self) -> list[object]:
         """The attempt's part, for one that did not end well."""
         return [
@@ -143,6 +150,9 @@ WRITE_GROUP = statement("""
     INSERT INTO journal_group
       (worker_id, number, at, jobs, tasks, attempts, retries, logs, job_states)
     VALUES
+      (:worker_id, :number, :at, :jobs, :tasks, :attempts, :retries, :logs, :job_states)
+""").on_mariadb("""
+    CALL journal_group
       (:worker_id, :number, :at, :jobs, :tasks, :attempts, :retries, :logs, :job_states)
 """)
 

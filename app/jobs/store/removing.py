@@ -26,7 +26,7 @@ DOOM_PREPARING = statement(f"""
 """)
 REMOVE_TASKS = statement("""
     DELETE FROM task WHERE id IN (SELECT id FROM task WHERE job_id = :job_id LIMIT :chunk)
-""")
+""").on_mariadb("DELETE FROM task WHERE job_id = :job_id LIMIT :chunk")
 REMOVE_JOB = statement(f"DELETE FROM job WHERE id = :job_id AND preparing_until = '{DOOMED}'")
 ABANDONED = statement("SELECT id FROM job WHERE preparing_until < :now LIMIT 1")
 

@@ -76,6 +76,9 @@ PAUSE = statement("""
     ON CONFLICT (handler) DO UPDATE
     SET paused_at = excluded.paused_at, paused_by = excluded.paused_by,
         reason = excluded.reason, until = excluded.until
+""").on_mariadb("""
+    REPLACE INTO pause (handler, paused_at, paused_by, reason, until)
+    VALUES (:handler, :at, :by, :reason, :until)
 """)
 RESUME = statement("DELETE FROM pause WHERE handler = :handler")
 
@@ -121,27 +124,42 @@ def set_limit_of_job(connection: Connection, job_id: int, limit: int | None) -> 
     return bool(connection.execute(SET_LIMIT_OF_JOB, values).rowcount)
 
 
-_QUEUED: Final = f"""(SELECT count(*) FROM (
+def _queued(handler: str) -> str:
+    """How many jobs are in the queue of a handler, by an expression for its name."""
+    return f"""(SELECT count(*) FROM (
     SELECT 1 FROM job
-    WHERE job.handler = handler.name AND job.status = 'QUEUED' AND job.waiting_until IS NULL
+    WHERE job.handler = {handler} AND job.status = 'QUEUED' AND job.waiting_until IS NULL
       AND job.preparing_until IS NULL
     LIMIT {COUNT_CAP + 1}) AS some_of_them)"""
-_HANDLERS: Select[*tuple[Any, ...]] = (
-    select(
-        models.Handler,
-        literal_column(CONCURRENCY_LIMIT).label("concurrency_now"),
-        literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
-        literal_column(_QUEUED).label("queued"),
-        User.id,
-        User.email,
+
+
+#: On MariaDB a table in a FROM knows nothing of the row that it is made for.
+QUEUED_ON_MARIADB: Final = f"""CREATE FUNCTION queued_of (the_handler VARCHAR(100)) RETURNS INTEGER
+READS SQL DATA
+RETURN {_queued("the_handler")}"""
+
+
+def _handlers(queued: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            models.Handler,
+            literal_column(CONCURRENCY_LIMIT).label("concurrency_now"),
+            literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
+            literal_column(queued).label("queued"),
+            User.id,
+            User.email,
+        )
+        .outerjoin(User, User.id == models.Handler.limits_set_by)
+        .order_by(models.Handler.name)
     )
-    .outerjoin(User, User.id == models.Handler.limits_set_by)
-    .order_by(models.Handler.name)
-)
+
+
+_HANDLERS, _HANDLERS_ON_MARIADB = _handlers(_queued("handler.name")), _handlers("queued_of(name)")
 
 
 def handlers(connection: Connection) -> list[HandlerRow]:
     """Return every handler that was ever declared, by name, as it stands just now."""
+    wanted = _HANDLERS_ON_MARIADB if connection.dialect.name == "mariadb" else _HANDLERS
     paused = {each.handler: each for each in pauses(connection)}
     workers = Counter(name for worker in living(connection) for name in worker.handlers)
     return [
@@ -156,7 +174,7 @@ def handlers(connection: Connection) -> list[HandlerRow]:
             workers=workers[row.name],
             pause=paused.get(row.name),
         )
-        for row in connection.execute(_HANDLERS)
+        for row in connection.execute(wanted)
     ]
 
 

@@ -1,0 +1,190 @@
+"""The kinds of databases that jobs run on: how to connect to each, and what it asks of writers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+#: How long a statement waits for a lock. Who gives up then says so and tries again.
+LOCK_SECONDS = 5
+#: How long a connection may rest in a transaction where the server ends it then: a process that is
+#: frozen in one must not keep the others from theirs.
+REST_SECONDS = 10
+#: What a writer on PostgreSQL does first, to wait until it is alone; the lock's number is ours.
+POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
+#: The same on MariaDB, whose named locks outlive a transaction: the lock of a row does not.
+MARIADB_TURN: Final = "SELECT id FROM turn WHERE id = 1 FOR UPDATE"
+#: Who changes the tables there waits a minute at most for others who do, by a named lock.
+MARIADB_MIGRATING: Final = "SELECT get_lock('jobdeck', 60)"
+#: How texts are compared there: by their letters, as everywhere else.
+MARIADB_COLLATION: Final = "utf8mb4_nopad_bin"
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What one kind of database needs."""
+
+    connect: Callable[[str], Engine]
+    #: Options of an engine on which each statement is a transaction by itself.
+    by_itself: Settings = field(default_factory=lambda: {"isolation_level": "AUTOCOMMIT"})
+    #: What a transaction that looks before it writes says first; empty: it is alone anyway.
+    turn: str = ""
+    #: What a transaction that changes the tables says first, where it is not the same.
+    migrating: str = ""
+    #: The revision that makes its whole schema, where that is not the first.
+    first_revision: str = ""
+    #: How often it is looked whether somebody was not told; 0: it tells when it is asked.
+    look_seconds: float = 0.0
+    #: Whether a job and its tasks are made in one statement, for each costs a way there and back.
+    makes_at_once: bool = False
+    #: Whether it passes words on from one process to the others.
+    passes_on: bool = False
+
+
+class UnsupportedDatabase(ValueError):
+    """Jobs do not run on this kind of database."""
+
+
+def kind_of(url: str | URL) -> Kind:
+    """The kind of a database; raise UnsupportedDatabase, with what to do."""
+    backend = make_url(url).get_backend_name()
+    if backend not in KINDS:
+        raise UnsupportedDatabase(
+            f"Jobs run on SQLite, PostgreSQL and MariaDB, not on {backend}. Leave "
+            "JOBDECK_DATABASE_URL empty, or let it name a database of one of these."
+        )
+    return KINDS[backend]
+
+
+def _sqlite_engine(url: str) -> Engine:
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        # Every thread of the web server and of the pool may need one for a moment.
+        pool_size=20,
+        max_overflow=200,
+        connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: _begin_sqlite says when and which.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={LOCK_SECONDS * 1000}",
+        "recursive_triggers=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that begins by reading could lose its snapshot to another one and fail at once,
+    # so a writer takes the lock first; a reader of single statements needs no transaction.
+    if connection.get_execution_options().get("jobdeck_begins", True):
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            driver.execute("BEGIN IMMEDIATE")  # past what SQLAlchemy does around a statement
+        except sqlite3.Error as error:
+            raise DBAPIError.instance("BEGIN IMMEDIATE", None, error, sqlite3.Error) from error
+
+
+def _postgresql_engine(url: str) -> Engine:
+    settings = {
+        "timezone": "UTC",
+        "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
+    }
+    return _engine_of_a_server(
+        url,
+        {
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            # A plan is made for what the tables hold now, not for when the connection was young.
+            "prepare_threshold": None,
+        },
+    )
+
+
+#: Quotes, `||` and assignments as in standard SQL; what does not fit is refused, never cut.
+_MARIADB_MODE: Final = ",".join(
+    (
+        "ANSI_QUOTES",
+        "PIPES_AS_CONCAT",
+        "SIMULTANEOUS_ASSIGNMENT",
+        "STRICT_ALL_TABLES",
+        "ERROR_FOR_DIVISION_BY_ZERO",
+        "NO_ENGINE_SUBSTITUTION",
+    )
+)
+
+
+def _mariadb_engine(url: str) -> Engine:
+    settings = {
+        "sql_mode": f"'{_MARIADB_MODE}'",
+        "time_zone": "'+00:00'",
+        "innodb_lock_wait_timeout": f"{max(LOCK_SECONDS, 1):.0f}",
+        "lock_wait_timeout": f"{max(LOCK_SECONDS, 1):.0f}",
+        "idle_transaction_timeout": f"{REST_SECONDS:.0f}",
+        # Claims gather their lists in such texts; a long list of ids is looked up all the same.
+        "group_concat_max_len": "16777216",
+        "in_predicate_conversion_threshold": "0",
+    }
+    said = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return _engine_of_a_server(
+        url,
+        {
+            "init_command": f"SET SESSION {said}",
+            "charset": "utf8mb4",
+            "collation": MARIADB_COLLATION,
+        },
+        # Each statement sees what is committed by then, as on PostgreSQL.
+        isolation_level="READ COMMITTED",
+    )
+
+
+def _engine_of_a_server(url: str, connect_args: Settings, **options: Any) -> Engine:
+    return create_engine(
+        url,
+        pool_size=10,
+        max_overflow=80,
+        pool_pre_ping=True,  # those of before a restart of the server are of no use
+        connect_args={"connect_timeout": 5, **connect_args},
+        **options,
+    )
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "sqlite": Kind(connect=_sqlite_engine, by_itself={"jobdeck_begins": False}),
+    "postgresql": Kind(
+        connect=_postgresql_engine,
+        turn=f"SELECT {POSTGRESQL_TURN}",
+        look_seconds=2.0,
+        makes_at_once=True,
+        passes_on=True,
+    ),
+    "mariadb": Kind(
+        connect=_mariadb_engine,
+        turn=MARIADB_TURN,
+        migrating=MARIADB_MIGRATING,
+        first_revision="0009",
+        look_seconds=0.5,
+    ),
+}
