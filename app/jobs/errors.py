@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError, OperationalError
+
 
 class JobsError(Exception):
     """Something about a job could not be done."""
@@ -20,6 +22,17 @@ def sentence_of(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - whatever its author wrote
         said = ""
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database does not answer just now, so that the same may work a moment later.
+
+    PostgreSQL ends a connection that rests too long in a transaction with an error that is no
+    OperationalError; SQLAlchemy knows then that the connection is gone.
+    """
+    if isinstance(error, OperationalError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 class UnknownHandler(JobsError):

@@ -13,7 +13,6 @@ from typing import Final
 from flask import Flask, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from app.admin import RowNotFound
@@ -54,7 +53,6 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     jobs.ValueNotStorable: (422, "value_not_storable"),
     jobs.CreationInterrupted: (503, "creation_interrupted"),
     jobs.EngineStopped: (503, "engine_stopped"),
-    OperationalError: (503, "database_unavailable"),
 }
 
 TITLES: Final = {
@@ -82,6 +80,8 @@ SENTENCES: Final = {
     415: "Send JSON, with the header Content-Type: application/json.",
     500: "Something went wrong here, and it has been written to the server's log.",
 }
+
+DATABASE_AWAY: Final = "The database does not answer just now. Try again in a moment."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +131,8 @@ def problem_of(error: Exception) -> Problem:
     """Look the error up; what nobody expected is a 500 that tells the client nothing."""
     if isinstance(error, BROKEN_OFF):
         error = BadRequest()
+    if jobs.is_outage(error):
+        return Problem(status=503, code="database_unavailable", message=DATABASE_AWAY)
     for kind, (status, code) in STATUS.items():
         if isinstance(error, kind):
             return Problem(
@@ -152,8 +154,6 @@ def as_json(problem: Problem) -> dict[str, object]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, CSRFError):
         return "This page is too old, or the request came from elsewhere. Reload and try again."
-    if isinstance(error, OperationalError):
-        return "The database does not answer just now. Try again in a moment."
     return str(error)
 
 

@@ -8,8 +8,11 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+from app import db
 from app.jobs.errors import EngineStopped, InvalidParams, JobNotFound
 from app.web.access import public
+from tests.eventually import eventually
+from tests.jobs.looking import sql
 from tests.visitor import Visitor
 
 
@@ -129,6 +132,29 @@ def test_a_script_is_told_the_sentence_alone(vera: Visitor) -> None:
     answer = vera.get("/jobs/7", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.mimetype) == (404, "text/plain")
     assert answer.text == "There is no job 7; it may have been deleted."
+
+
+@pytest.mark.parametrize("on", ["postgresql"], indirect=True)
+def test_a_connection_that_the_server_ended_is_an_outage_as_others_are(
+    app: Flask, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "REST_SECONDS", 0.1)
+    database = db.Database(app.extensions["jobdeck"].database.url.render_as_string(False))
+
+    @public
+    def rest() -> str:
+        with database.writing() as connection:
+            (pid,) = connection.exec_driver_sql("SELECT pg_backend_pid()").scalars()
+            alive = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"
+            eventually(lambda: sql(database, alive) == [])
+            connection.exec_driver_sql("SELECT 1")
+        return "not ended"
+
+    app.add_url_rule("/api/rest", view_func=rest)
+    answer = stranger.get("/api/rest")
+    database.dispose()
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "database_unavailable")
+    assert answer.get_json()["error"]["message"].startswith("The database does not answer just now")
 
 
 def test_an_error_page_needs_no_database(
