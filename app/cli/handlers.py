@@ -12,7 +12,7 @@ from app.cli.opening import open_engine
 from app.cli.saying import SayingErrors, as_json, write_json
 from app.db import iso, now
 from app.jobs import DECLARED, EVERYTHING, Engine, HandlerRow, JobsError, Pause
-from app.jobs.steering import NewLimit
+from app.jobs.amending import NewLimit
 from app.jobs.views import Limit
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -16,8 +16,8 @@ from app.cli.saying import SayingErrors, as_json, write_json
 from app.cli.start_options import read, start_options
 from app.db import iso
 from app.jobs import RETRY_CHOICES, Engine, JobDetail, JobRow, JobsError, JobStatus
+from app.jobs.amending import NewLimit
 from app.jobs.options import StartOptions
-from app.jobs.steering import NewLimit
 
 PAGE: Final = 500
 LOOK_EVERY_SECONDS: Final = 0.2

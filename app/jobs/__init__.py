@@ -1,12 +1,12 @@
 """The core: durable jobs. This is its public face; the rest of the program imports from here."""
 
+from app.jobs.amending import DECLARED
 from app.jobs.changing import RETRY_CHOICES
 from app.jobs.context import Job, Task
 from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
 from app.jobs.states import JobStatus, TaskStatus
-from app.jobs.steering import DECLARED
 from app.jobs.store.keeping import declared_roles
 from app.jobs.store.listing import JobFilter
 from app.jobs.store.steering import EVERYTHING

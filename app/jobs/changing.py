@@ -1,4 +1,4 @@
-"""What may be done to jobs that exist: cancel, retry, delete, rename, extend, change state."""
+"""What may be done to jobs that exist: cancel, retry, delete, extend, change their state."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ from app.jobs.errors import (
 )
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
-from app.jobs.options import checked
 from app.jobs.states import JobStatus, TaskStatus
 from app.jobs.store import adding, ending, reading, recording, removing, reopening, waiting
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import JobState
-from app.jobs.values import decode, name_of
+from app.jobs.values import decode
 from app.jobs.views import JobDetail
 
-LONGEST_NAME = 500
 #: The words for tasks to be tried again; failed and cancelled ones are unfinished.
 RETRY_CHOICES = tuple(reopening.CHOICES)
 
@@ -115,32 +113,6 @@ class Changing:
         Raises JobFileNotFound, TooManyUploads.
         """
         return self.shelf.copy(job_id, name, id_of(by))
-
-    def rename_job(self, job_id: int, name: str) -> JobDetail:
-        """Give a job another name; raise JobNotFound, or InvalidParams for one that will not do."""
-        name = name_of(name)
-        if not name:
-            raise InvalidParams({"name": ["Write a name."]})
-        if len(name) > LONGEST_NAME:
-            raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
-        with self.database.writing() as connection:
-            reading.job(connection, job_id)
-            recording.rename(connection, job_id, name)
-        self.bus.note([job_id])
-        return self._job(job_id)
-
-    def set_priority(self, job_id: int, priority: int) -> JobDetail:
-        """Give a job that waits another priority; lower comes first (B1).
-
-        Raises JobNotFound, InvalidOptions, JobBegun.
-        """
-        new = checked({"priority": priority})["priority"]
-        with self.database.writing() as connection:
-            reading.job(connection, job_id)
-            if not waiting.set_priority(connection, job_id, new):
-                raise JobBegun(job_id, "its priority says nothing any more")
-        self.bus.announce([job_id])
-        return self._job(job_id)
 
     def start_now(self, job_id: int) -> JobDetail:
         """Let a job start that is not due yet (B2). Raises JobNotFound, JobBegun."""

@@ -14,7 +14,8 @@ from app.config import Settings
 from app.db import Database
 from app.jobs import signals
 from app.jobs.adding import new_tasks
-from app.jobs.changing import LONGEST_NAME, Changing, HasId, id_of
+from app.jobs.amending import LONGEST_NAME, Amending
+from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.errors import InvalidParams, TasksNotMade
 from app.jobs.events import Bus
@@ -33,7 +34,7 @@ from app.users.permissions import needed
 log = logging.getLogger(__name__)
 
 
-class Engine(Changing, Steering):
+class Engine(Changing, Amending, Steering):
     """Starts jobs, runs them when told to, and tells about them.
 
     Building one runs nothing; `run` starts its threads. An engine that does not run can do all

@@ -7,24 +7,19 @@ from datetime import datetime
 from typing import Final
 
 from app.db import now
+from app.jobs.amending import NewLimit, stored_limit
 from app.jobs.changing import HasId, id_of
-from app.jobs.errors import InvalidParams, JobEnded, UnknownHandler
+from app.jobs.errors import InvalidParams, UnknownHandler
 from app.jobs.events import NO_JOB, Bus
 from app.jobs.looking import Looking
 from app.jobs.registry import Registry
-from app.jobs.store import keeping, reading, steering
+from app.jobs.store import keeping, steering
 from app.jobs.store.steering import EVERYTHING
 from app.jobs.values import storable_text
-from app.jobs.views import HandlerRow, JobDetail, Pause, WorkerRow
+from app.jobs.views import HandlerRow, Pause, WorkerRow
 
-#: In place of a limit: what the handler's code declares, or of a job, what its handler has.
-DECLARED: Final = "declared"
 LIMITS: Final = ("parallel_limit", "concurrency_limit")
-LARGEST_LIMIT: Final = 1_000_000
 LONGEST_REASON: Final = 500
-
-#: None is no limit; the only word is DECLARED.
-NewLimit = int | str | None
 
 
 class Steering(Looking):
@@ -104,20 +99,6 @@ class Steering(Looking):
             steering.set_limits(connection, handler, stored, id_of(by))
         self._tell()
 
-    def set_parallel_limit(self, job_id: int, limit: NewLimit) -> JobDetail:
-        """Set how many tasks of a job run at once, as set_limits() does for all of a handler.
-
-        DECLARED is as its handler says. Raises JobNotFound, JobEnded, InvalidParams.
-        """
-        stored = _stored({"parallel_limit": limit}, "parallel_limit")
-        with self.database.writing() as connection:
-            is_set = steering.set_limit_of_job(connection, job_id, stored)
-            job = reading.job(connection, job_id)
-        if not is_set:
-            raise JobEnded(job_id, job.status, "given another limit")
-        self.bus.announce([job_id])
-        return job
-
     def _tell(self) -> None:
         """Have others look: at all that has not ended, and at what is shown beside it."""
         self.bus.announce({NO_JOB, *self.active_versions()})
@@ -145,16 +126,6 @@ def _reason(said: str) -> str:
 
 
 def _stored(limits: Mapping[str, NewLimit], name: str) -> int | None:
-    """A limit as it is stored: NULL is what is declared, 0 is none."""
     if name not in LIMITS:
         raise InvalidParams({name: [f"The limits are {' and '.join(LIMITS)}."]})
-    limit = limits[name]
-    if limit is None:
-        return 0
-    if limit == DECLARED:
-        return None
-    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
-    if not is_whole or not 1 <= int(limit) <= LARGEST_LIMIT:
-        said = f"Name a whole number from 1 to {LARGEST_LIMIT:,}, {DECLARED!r}, or none."
-        raise InvalidParams({name: [said]})
-    return int(limit)
+    return stored_limit(name, limits[name])

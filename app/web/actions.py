@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.admin.asked import whole
 from app.extensions import the_engine
 from app.jobs import RETRY_CHOICES, JobDetail
-from app.jobs.errors import InvalidOptions, InvalidParams
+from app.jobs.errors import InvalidParams
 from app.users.permissions import demand
 from app.web import pages
 from app.web.access import may
@@ -108,7 +108,7 @@ def set_priority(job_id: int) -> ResponseReturnValue:
     job, text = _job("manage", job_id), request.form.get("priority", "")
     try:
         job = the_engine().set_priority(job_id, number(text))
-    except InvalidOptions as error:
+    except InvalidParams as error:
         said = " ".join(error.fields["priority"])
         return _ask("jobs/_ask_priority.html", job, name=text, error=said)
     return _done(job_id, f"Job {job_id} has priority {job.priority} now.")

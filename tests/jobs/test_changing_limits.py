@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from app.jobs import DECLARED, EVERYTHING, Engine, Handler, JobStatus, Task
+from app.jobs.amending import NewLimit
 from app.jobs.errors import InvalidParams, JobEnded, JobNotFound, UnknownHandler
-from app.jobs.steering import NewLimit
 from app.users.people import add_user
 from app.users.permissions import Role
 from tests.eventually import eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.jobs import Handler, JobStatus, Task
-from app.jobs.errors import InvalidOptions, JobBegun, JobNotFound
+from app.jobs.errors import InvalidParams, JobBegun, JobNotFound
 from app.jobs.models import Job
 from app.jobs.options import PRIORITY
 from tests.jobs.conftest import Engines
@@ -74,5 +74,5 @@ def test_it_cannot_be_changed_any_more_once_the_job_has_begun(engines: Engines) 
         engine.set_priority(job_id, 5)
     with pytest.raises(JobNotFound):
         engine.set_priority(job_id + 1, 5)
-    with pytest.raises(InvalidOptions):
+    with pytest.raises(InvalidParams, match="priority: Write a whole number"):
         engine.set_priority(job_id, True)

@@ -11,6 +11,7 @@ from pydantic import Field, StrictStr
 from app.admin.asked import text_of
 from app.extensions import the_engine
 from app.jobs import JobFilter, JobStatus
+from app.jobs.amending import Changes
 from app.jobs.options import StartOptions
 from app.web.access import may
 from app.web.api.answers import job_detail, job_row
@@ -66,6 +67,13 @@ class Change(Body):
     parallel_limit: int | StrictStr | None = None
     priority: Any = None
 
+    @property
+    def changes(self) -> Changes:
+        """What is asked for; with nothing it is a name that lacks."""
+        asked = self.model_fields_set or {"name"}
+        given = {name: getattr(self, name) for name in asked}
+        return cast(Changes, given | ({"name": self.name or ""} if "name" in asked else {}))
+
 
 @bp.post("/create-job/")
 @bp.post("/v1/jobs")
@@ -111,18 +119,15 @@ def show(job_id: int) -> ResponseReturnValue:
 @bp.patch("/v1/jobs/<int:job_id>")
 @may("manage")
 def change(job_id: int) -> ResponseReturnValue:
-    """Give a job another name (A17), limit (B11), or while it waits another priority (B1)."""
+    """Give a job another name (A17), limit (B11), or while it waits another priority (B1).
+
+    All that is asked for, or nothing.
+    """
     job_for(the_engine(), here(), job_id, "manage")
     asked = body(Change)
     if asked.model_fields_set != {"priority"}:
         job_for(the_engine(), here(), job_id, "edit")
-    if "parallel_limit" in asked.model_fields_set:
-        the_engine().set_parallel_limit(job_id, asked.parallel_limit)
-    if "name" in asked.model_fields_set or not asked.model_fields_set:
-        the_engine().rename_job(job_id, asked.name or "")
-    if "priority" in asked.model_fields_set:
-        the_engine().set_priority(job_id, asked.priority)
-    return jsonify(job_detail(the_engine().job(job_id)))
+    return jsonify(job_detail(the_engine().amend_job(job_id, **asked.changes)))
 
 
 @bp.delete("/v1/jobs/<int:job_id>")

@@ -87,6 +87,37 @@ def test_a_priority_that_is_none_changes_nothing(oscar: Visitor, engine: Engine)
     assert "waits no more" in refused(answer, 409, "job_begun")["message"]
 
 
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"name": "Mine", "parallel_limit": 2, "priority": "high"}, {"priority"}),
+        ({"name": " ", "parallel_limit": 2, "priority": 5}, {"name"}),
+        ({"name": "Mine", "parallel_limit": "many", "priority": 5}, {"parallel_limit"}),
+        ({"name": "x" * 501, "parallel_limit": 0, "priority": None},
+         {"name", "parallel_limit", "priority"}),
+    ],
+)  # fmt: skip
+def test_a_change_of_which_a_part_will_not_do_changes_nothing(
+    alice: Visitor, engine: Engine, change: dict[str, Any], wrong: set[str]
+) -> None:
+    job_id = engine.start("swift")
+    before = engine.job(job_id)
+    assert fields_of(alice.send("PATCH", f"/api/v1/jobs/{job_id}", change)) == wrong
+    assert engine.job(job_id) == before
+
+
+def test_a_change_of_which_a_part_comes_too_late_changes_nothing(
+    alice: Visitor, engine: Engine
+) -> None:
+    job_id = engine.start("swift")
+    engine.cancel(job_id)
+    before = engine.job(job_id)
+    for late, code in ({"priority": 5}, "job_begun"), ({"parallel_limit": 2}, "job_ended"):
+        answer = alice.send("PATCH", f"/api/v1/jobs/{job_id}", {"name": "Mine", **late})
+        refused(answer, 409, code)
+    assert engine.job(job_id) == before
+
+
 def test_a_job_that_waits_for_its_time_is_let_start(oscar: Visitor, engine: Engine) -> None:
     job_id = engine.start("swift", delay=3600)
     answer = oscar.send("POST", f"/api/v1/jobs/{job_id}/start")
