@@ -11,6 +11,7 @@ from app.web import (
     access,
     account,
     actions,
+    addresses,
     api,
     auth,
     components,
@@ -34,6 +35,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     Who may enter is asked before the CSRF token is looked at: a stranger gets 401, not 400.
     """
     app.jinja_env.undefined = StrictUndefined
+    addresses.init_app(app)
     filters.register(app)
     security.init_app(app, settings)
     hearing.init_app(app)

@@ -137,6 +137,23 @@ def test_an_id_that_is_none_leads_nowhere(
     assert everything(engine) == before
 
 
+@pytest.mark.parametrize("door", [each for each in DOORS if "<int:" in each.rule], ids=str)
+def test_an_id_that_is_written_otherwise_is_the_id_of_nothing(
+    alice: Visitor, engine: Engine, job: int, door: Door
+) -> None:
+    before = everything(engine)
+    for other in (f"0{job}", f"00{job}", f"+{job}", f"%20{job}", f"{job}.", "\u0661"):
+        address = door.rule.replace("<int:job_id>", other).replace("<int:row_id>", other)
+        headers = {"X-CSRFToken": alice.token()}
+        answer = alice.client.open(
+            address.replace("<name>", "x"), method=door.method, headers=headers
+        )
+        assert "Nothing has this address." in answer.text, (other, answer.status_code)
+        assert answer.status_code == 404
+    assert job == 1
+    assert everything(engine) == before
+
+
 def pages() -> list[str]:
     """The addresses that may be opened, each once."""
     return sorted({each.rule for each in DOORS if each.method == "GET" and each.rule != "/live"})

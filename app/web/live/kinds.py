@@ -43,8 +43,9 @@ def topic(engine: Engine, name: str) -> Topic | None:
 
 
 def _pattern(kind: str) -> re.Pattern[str]:
-    # Eighteen digits at most: longer numbers are no ids in any database.
-    number, text = r"(?P<id>[0-9]{1,18})", r"(?P<field>.+)"
+    # One form for each id, as in the addresses of pages, and 18 digits at most: no database has
+    # longer ones.
+    number, text = r"(?P<id>0|[1-9][0-9]{0,17})", r"(?P<field>.+)"
     return re.compile(kind.replace("<id>", number).replace("<field>", text), re.DOTALL)
 
 

@@ -15,7 +15,7 @@ from tests.web.live.conftest import Listen
         "nothing", "", "job-updates/", "job-task-updates/", "job-task-updates/x", "view/", "view",
         "job-task-updates/-1", "view/job/", "view/job/x", "view/job/1/2", "job-task-updates/²",
         "\0", "view/job/\0", "job-state/1/", "x" * 10_000, "JOB-UPDATES", " job-updates",
-        "../job-updates",
+        "../job-updates", "view/job/01", "job-task-updates/00",
     ],
 )  # fmt: skip
 def test_a_topic_that_does_not_exist_is_refused_by_its_name(
