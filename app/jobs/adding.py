@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from app.db import Database
 from app.jobs.errors import AddingInterrupted, JobCancelling, JobEnded, TaskLost
+from app.jobs.patience import Patience, Rest
 from app.jobs.store import adding, reading
 from app.jobs.store.adding import Added, Adder
 from app.jobs.store.creating import NewTask, chunks_of
@@ -33,42 +34,42 @@ def new_tasks(tasks: Iterable[Mapping[str, Any]], limit: int) -> Iterator[NewTas
         yield NewTask(text, bool(task.get("skip")))
 
 
-def add_tasks(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> list[int]:
+def add_tasks(
+    database: Database, adder: Adder, tasks: Iterable[NewTask], rest: Rest | None = None
+) -> list[int]:
     """Add tasks to a job that has not ended, all or none; return their indexes once durable.
 
-    Raises JobNotFound, JobEnded, TaskLost for an adder that lost its task, AddingInterrupted.
+    With `rest` it waits for a database that is away. Raises JobNotFound, JobEnded, TaskLost for an
+    adder that lost its task, AddingInterrupted.
     """
-    chunks = chunks_of(tasks)
+    patience, chunks = Patience(database, rest), chunks_of(tasks)
     first, second = next(chunks, []), next(chunks, None)
     while True:
         if second is None:
-            with database.writing() as connection:
-                added = adding.add_few(connection, adder, first)
+            added = patience.write(lambda connection: adding.add_few(connection, adder, first))
         else:
-            added = add_many(database, adder, chain(first, second, chain.from_iterable(chunks)))
+            added = add_many(patience, adder, chain(first, second, chain.from_iterable(chunks)))
         if added:
             return list(added.indexes)
-        await_turn(database, adder)
+        await_turn(patience, adder)
 
 
-def add_many(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
+def add_many(patience: Patience, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
     """Add tasks in chunks that appear together; None: it is somebody else's turn, or too late."""
     try:
-        added = adding.add_hidden(database, adder, tasks)
+        added = adding.add_hidden(patience.database, adder, tasks, patience.write)
         if added:
-            _show(database, adder, added)
+            _show(patience, adder, added)
     except AddingInterrupted:
-        _demand_that_it_may(database, adder)
+        _demand_that_it_may(patience, adder)
         raise
     return added
 
 
-def _show(database: Database, adder: Adder, added: Added) -> None:
-    with database.writing() as connection:
-        if adding.show(connection, adder, added):
-            return
-    adding.remove_hidden(database, adder.job_id, added.until)
-    raise AddingInterrupted
+def _show(patience: Patience, adder: Adder, added: Added) -> None:
+    if not patience.write(lambda connection: adding.show(connection, adder, added)):
+        _remove(patience, adder.job_id, added.until)
+        raise AddingInterrupted
 
 
 def add_with(
@@ -120,27 +121,31 @@ def _hide(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added |
     return hidden
 
 
-def await_turn(database: Database, adder: Adder) -> None:
+def await_turn(patience: Patience, adder: Adder) -> None:
     """Wait while somebody else adds many tasks; raise why there will be no turn."""
-    _demand_that_it_may(database, adder)
-    if not remove_overdue(database, adder.job_id):
+    _demand_that_it_may(patience, adder)
+    if not remove_overdue(patience, adder.job_id):
         threading.Event().wait(TURN_SECONDS)
 
 
-def remove_overdue(database: Database, job_id: int) -> bool:
+def remove_overdue(patience: Patience, job_id: int) -> bool:
     """Remove what an adder that died has written; False: there is no such thing."""
-    with database.writing() as connection:
-        until = adding.take_over(connection, job_id)
+    until = patience.write(lambda connection: adding.take_over(connection, job_id))
     if until is None:
         return False
-    adding.remove_hidden(database, job_id, until)
+    _remove(patience, job_id, until)
     return True
 
 
-def _demand_that_it_may(database: Database, adder: Adder) -> None:
-    with database.reading() as connection:
-        job = reading.job(connection, adder.job_id)
-        is_lost = adding.is_lost(connection, adder)
+def _remove(patience: Patience, job_id: int, until: str | None) -> None:
+    more = True
+    while more:
+        more = patience.write(lambda conn: adding.remove_hidden_chunk(conn, job_id, until))
+
+
+def _demand_that_it_may(patience: Patience, adder: Adder) -> None:
+    job = patience.read(lambda connection: reading.job(connection, adder.job_id))
+    is_lost = patience.read(lambda connection: adding.is_lost(connection, adder))
     if job.is_cancelling:
         raise JobCancelling(adder.job_id, "extended")
     if job.is_final:

@@ -21,6 +21,7 @@ from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
 from app.jobs.gathering import Ticket
 from app.jobs.journal import Journal
+from app.jobs.patience import Rest
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
 from app.jobs.store.filing import Claimed
@@ -40,7 +41,7 @@ from app.jobs.values import (
 Change = Callable[[dict[str, Any]], object]
 
 #: Adds tasks to a job in the name of one of its tasks, and returns their indexes.
-Add = Callable[[TaskWrites, Iterable[Mapping[str, Any]]], list[int]]
+Add = Callable[[TaskWrites, Iterable[Mapping[str, Any]], Rest], list[int]]
 
 _changing = threading.local()
 
@@ -158,7 +159,8 @@ class Job(KnownJob):
         """Add tasks to the job, as `{"state": {...}}`, and return their indexes (A10).
 
         They are durable, all of them, when this returns; a task that runs again adds them again.
-        Raises TaskLost, ValueNotStorable, JobEnded after a cancel; then none is added.
+        It waits for a database that is away. Raises TaskLost, ValueNotStorable, JobEnded after a
+        cancel; then none is added.
         """
         refuse_inside_of_a_change()
         self._task.hear()
@@ -372,7 +374,7 @@ class Task:
 
     def add_tasks(self, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
         """Add tasks to the job as this task (for `task.job.add_tasks`)."""
-        return self._add(self.writes(), tasks)
+        return self._add(self.writes(), tasks, self.sleep)
 
     def new_file(self, name: str, role: WantedRole, mode: str) -> AbstractContextManager[IO[Any]]:
         """Make a file of the job as this task (for `task.job.new_file`)."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from app.db import Database, iso, now
 from app.jobs import adding, signals
 from app.jobs.files import Shelf
+from app.jobs.patience import Patience
 from app.jobs.store import ending, removing, reopening, steering
 from app.jobs.store.ending import LeftBehind
 from app.jobs.views import Pause
@@ -95,7 +96,7 @@ class Housekeeper:
 def go_on(database: Database, left: LeftBehind) -> bool:
     """Go on with something for a moment; tell whether there is more to do."""
     if left.what == "add":
-        adding.remove_overdue(database, left.job_id)
+        adding.remove_overdue(Patience(database), left.job_id)
         return False
     if left.what == "cancel":
         return _cancel_some(database, left.job_id)

@@ -22,6 +22,7 @@ from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Parts
 from app.jobs.hints import Hints
 from app.jobs.journal import Journal
+from app.jobs.patience import Rest
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
 from app.jobs.store.adding import Adder
@@ -82,9 +83,9 @@ class Running:
             Parts(database=self._database, announce=self._bus.announce, limit=limit, within=within)
         )
 
-        def add(writes: TaskWrites, tasks: Iterable[Mapping[str, Any]]) -> list[int]:
+        def add(writes: TaskWrites, tasks: Iterable[Mapping[str, Any]], rest: Rest) -> list[int]:
             adder = Adder(job_id=writes.job_id, task_id=writes.task_id, worker_id=writes.worker_id)
-            added = add_tasks(self._database, adder, new_tasks(tasks, limit))
+            added = add_tasks(self._database, adder, new_tasks(tasks, limit), rest)
             self._bus.announce([writes.job_id])
             return added
 

@@ -7,7 +7,8 @@ steps. reopening: jobs that run once more. adding: tasks that join or leave a jo
 that go. reading: jobs as people and programs look at them. inspecting: one job's tasks. keeping:
 workers, and what the dead leave. steering: pauses, and limits that people set. telling: what
 PostgreSQL passes on between processes. numbering: claims and groups whose fate nobody knows.
-counting: the triggers that count. grouping: the trigger that writes a group of the journal.
+committing: the same of other transactions. counting: the triggers that count. grouping: the trigger
+that writes a group of the journal.
 """
 
 from app.jobs.store import counting as counting

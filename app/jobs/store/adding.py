@@ -8,11 +8,15 @@ many in chunks, and while somebody does that, others who want to add wait their 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from app.db import Database, iso, now
 from app.jobs.errors import AddingInterrupted
@@ -21,6 +25,8 @@ from app.sql import statement
 
 #: How long one chunk may take before what was written may be removed.
 ADDING = timedelta(minutes=1)
+#: Does something in a transaction.
+Write = Callable[[Callable[[Connection], Any]], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +93,23 @@ def add_few(connection: Connection, adder: Adder, tasks: Sequence[NewTask]) -> A
     return added
 
 
-def add_hidden(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
-    """Write tasks in chunks that nobody sees until show(); None as add_few()."""
-    chunks = chunks_of(tasks)
-    with database.writing() as connection:
-        first = connection.execute(END_INDEX, _of(adder)).scalar()
-        if first is None:
-            return None
-        added = Added(first=first, until=_until())
-        connection.execute(RESERVE, {"job_id": adder.job_id, "until": added.until})
+def add_hidden(
+    database: Database, adder: Adder, tasks: Iterable[NewTask], write: Write | None = None
+) -> Added | None:
+    """Write tasks in chunks that nobody sees until show(); None as add_few().
+
+    `write` does something in a transaction; without it that is done at once, and once.
+    """
+    write, chunks = write or partial(_at_once, database), chunks_of(tasks)
+    added: Added | None = write(partial(_reserve, adder))
+    if added is None:
+        return None
     try:
         for chunk in chunks:
-            added = _write(database, adder, added, chunk)
+            added = write(partial(_write, adder, added, chunk))
     except BaseException:
-        remove_hidden(database, adder.job_id, added.until)
+        with suppress(OperationalError):  # then they are removed as a dead one's are
+            remove_hidden(database, adder.job_id, added.until)
         raise
     return added
 
@@ -203,13 +212,26 @@ def _of(adder: Adder) -> dict[str, object]:
     return {"job_id": adder.job_id, "task_id": adder.task_id, "worker_id": adder.worker_id}
 
 
-def _write(database: Database, adder: Adder, added: Added, chunk: Sequence[NewTask]) -> Added:
-    until = _until()
+def _at_once(database: Database, act: Callable[[Connection], Any]) -> Any:
     with database.writing() as connection:
-        values = _of(adder) | {"until": until, "before": added.until}
-        if not connection.execute(GO_ON, values).rowcount:
-            raise AddingInterrupted
-        insert_chunk(connection, adder.job_id, added.first + added.count, chunk)
+        return act(connection)
+
+
+def _reserve(adder: Adder, connection: Connection) -> Added | None:
+    first = connection.execute(END_INDEX, _of(adder)).scalar()
+    if first is None:
+        return None
+    added = Added(first=first, until=_until())
+    connection.execute(RESERVE, {"job_id": adder.job_id, "until": added.until})
+    return added
+
+
+def _write(adder: Adder, added: Added, chunk: Sequence[NewTask], connection: Connection) -> Added:
+    until = _until()
+    values = _of(adder) | {"until": until, "before": added.until}
+    if not connection.execute(GO_ON, values).rowcount:
+        raise AddingInterrupted
+    insert_chunk(connection, adder.job_id, added.first + added.count, chunk)
     count = added.count + len(chunk)
     skipped = added.skipped + sum(task.skip for task in chunk)
     return Added(first=added.first, count=count, skipped=skipped, until=until)
