@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -101,3 +103,13 @@ class Deadlines:
         except Exception:
             # Whatever it is, without this thread no timeout would be noticed any more.
             log.exception("A try that takes too long cannot be seen to; it is tried again.")
+
+
+def place_of(thread: threading.Thread, file: str, caller: str) -> str | None:
+    """Where a thread is in what `caller`, a function of this file, calls; None: just outside."""
+    frames = traceback.extract_stack(sys._current_frames().get(thread.ident or 0))
+    own = [place for place, frame in enumerate(frames) if frame.filename == file]
+    if not own or frames[own[-1]].name != caller:
+        return None
+    where = traceback.format_list(frames[own[-1] + 1 :])
+    return "Where it was then (most recent call last):\n" + "".join(where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
 import threading
 import time
 import traceback
@@ -16,7 +15,7 @@ from types import TracebackType
 
 from app.jobs import signals
 from app.jobs.context import Add, Call, Task
-from app.jobs.deadlines import Deadline, Deadlines
+from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
@@ -52,11 +51,13 @@ class Work:
         """What the worker's mark says while this runs."""
         return self.claim.id
 
+    def __str__(self) -> str:
+        return f"task {self.claim.index} of job {self.job_id}"
+
     @property
     def timeout(self) -> float | None:
-        """Seconds that this try may take: the job's own, or its handler's; None: no limit."""
-        own = self.facts.timeout
-        return self.handler.timeout if own is None else own
+        """Seconds that this try may take; None: no limit."""
+        return self.handler.timeout_of(self.facts)
 
     def is_tried_again_on(self, error: BaseException) -> bool:
         """Whether there is a retry left for it, if this is what it fails with."""
@@ -127,7 +128,7 @@ class Executor:
 
         def cut_off(thread: threading.Thread) -> None:
             late = _outcome_of(work, begun_at)
-            if place := _place(thread):
+            if place := place_of(thread, __file__, self._result.__name__):
                 late.traceback = storable_text(mask_text(place, work.facts.secrets))
             _time_out(late, work)
             self._journal.cut_off(late)
@@ -204,16 +205,6 @@ def _try_again(outcome: TaskWrites, error: BaseException, work: Work) -> None:
         outcome.run_after = moment(work.handler.pause(work.claim.retries))
 
 
-def _place(thread: threading.Thread) -> str | None:
-    """Where a thread is in its handler; None: it has just left it."""
-    frames = traceback.extract_stack(sys._current_frames().get(thread.ident or 0))
-    own = [place for place, frame in enumerate(frames) if frame.filename == __file__]
-    if not own or frames[own[-1]].name != Executor._result.__name__:
-        return None
-    where = traceback.format_list(frames[own[-1] + 1 :])
-    return "Where it was then (most recent call last):\n" + "".join(where)
-
-
 def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
     try:
         return traceback.format_exception(type(error), error, frames)
@@ -222,7 +213,8 @@ def _format(error: BaseException, frames: TracebackType | None) -> list[str]:
 
 
 class Pool:
-    """Threads that execute tasks one after another. The scheduler feeds it, nobody else.
+    """Threads that execute tasks one after another. The scheduler feeds it; a step whose callback
+    takes too long comes once more by itself.
 
     A thread that hangs has its place taken by another one, and ends when its handler returns.
     """
@@ -263,14 +255,14 @@ class Pool:
         self._members[member] = slot
         member.start()
 
-    def replace(self, work: Work, thread: threading.Thread) -> bool:
-        """Let another thread take the place of one that hangs in a task that is recorded (B5).
+    def replace(self, work: Work | Step, thread: threading.Thread) -> bool:
+        """Let another thread take the place of one that hangs in what others see to (B5).
 
-        False: as many hang already as may be replaced. Not to be called once the task has ended.
+        False: as many hang already as may be replaced. Not to be called once its work has ended.
         """
         is_possible = len(self._members) < self.most
         then = "another one takes its place" if is_possible else "too many do. Restart this process"
-        log.error("A thread hangs in task %s of job %s: %s.", work.claim.index, work.job_id, then)
+        log.error("A thread hangs in %s: %s.", work, then)
         if not is_possible:
             return False
         self._in_hand.discard(work)

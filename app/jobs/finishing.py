@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -23,7 +25,8 @@ from app.db import Database
 from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.context import Call, Change, apply
-from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, sentence_of
+from app.jobs.deadlines import Deadline, Deadlines, place_of
+from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.registry import Callback, Handler
 from app.jobs.store import ending, reading, recording
@@ -38,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: While the database cannot be written, what a callback has to say is tried again so often.
 RETRY_SECONDS = 0.25
+#: What is called at which stage of a finish step.
+NAMES: Final = {"before": "before_job_finish", "after": "on_all_tasks_done"}
 
 Written = TypeVar("Written")
 
@@ -50,6 +55,10 @@ class Parts:
     announce: Callable[[Collection[int]], None]
     limit: int
     within: Callable[[], AbstractContextManager[object]]
+    deadlines: Deadlines
+    #: As Pool.replace() and Pool.submit().
+    replace: Callable[[Step, threading.Thread], bool]
+    go_on: Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +70,19 @@ class Step:
     handler: Handler
     worker_id: int
     call: Call = field(default_factory=Call)
+
+    def __str__(self) -> str:
+        return f"a callback of job {self.job_id}"
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that each callback may take; None: no limit."""
+        return self.handler.timeout_of(self.facts)
+
+    @property
+    def rest(self) -> Step:
+        """What is left of this step after the end of the job, as if that had just been claimed."""
+        return replace(self, claim=replace(self.claim, stage="after", crashes=0))
 
     @property
     def job_id(self) -> int:
@@ -90,6 +112,8 @@ class FinishingJob(KnownJob):
         self._step = step
         self._call = step.call
         self._is_over = is_over
+        #: By the monotonic clock: from then on nothing that the callback says is stored.
+        self.ends_at = time.monotonic() + (step.timeout or math.inf)
         self._added: list[NewTask] = []
 
     @property
@@ -110,6 +134,12 @@ class FinishingJob(KnownJob):
     def state(self) -> Mapping[str, Any]:
         """The job's stored state. Read only: set_state_field() changes it."""
         return MappingProxyType(decode(self._stored().state))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the callback may still take, 0.0 at the least; None: it has no timeout (B5)."""
+        left = max(0.0, self.ends_at - time.monotonic())
+        return None if left == math.inf else left
 
     def get_state_field(self, key: str, default: Any = None) -> Any:
         """Return one field of the job's stored state."""
@@ -137,6 +167,7 @@ class FinishingJob(KnownJob):
         """
         if self._is_over:
             raise JobEnded(self.id, "all its tasks are done", "extended")
+        self._stop_if_timed_out()
         self._added += new_tasks(tasks, self._parts.limit)
 
     @property
@@ -144,11 +175,16 @@ class FinishingJob(KnownJob):
         """What add_tasks() was given (for the core)."""
         return self._added
 
+    def _stop_if_timed_out(self) -> None:
+        if time.monotonic() >= self.ends_at:
+            raise TaskTimedOut
+
     def _stored(self) -> JobState:
         with self._parts.database.reading() as connection:
             return recording.job_state(connection, self.id)
 
     def _move(self, newer: JobState) -> bool:
+        self._stop_if_timed_out()
         fence = (self._step.worker_id, self._step.claim.run)
         with self._parts.database.writing_one() as connection:
             if recording.move_job_state(connection, newer, fence):
@@ -178,7 +214,8 @@ class Finisher:
     def finish(self, step: Step) -> None:
         """Do what of a finish step is due; never raises for what a callback does.
 
-        When the step is lost to others, what it has come to is not recorded: they repeat it.
+        When the step is lost to others, what it has come to is not recorded: they repeat it, or go
+        on with it when its callback has taken too long.
         """
         with contextlib.suppress(TaskLost):
             if step.claim.stage == "before" and not self._before(step):
@@ -191,8 +228,10 @@ class Finisher:
         error = None
         if step.handler.finish_hook and not job.cancelled:
             hook = partial(step.handler.finish_hook, job, step.claim.rounds + 1)
-            error = self._called(step, "before_job_finish", hook)
-        tasks = [] if error else job.added
+            error = self._outcome(step, "before", job, hook)
+        return self._end_job(step, error, [] if error else job.added)
+
+    def _end_job(self, step: Step, error: str | None, tasks: list[NewTask]) -> bool:
         ended = self._record(step, lambda: self._end(step.end(error), tasks))
         signals.tell_of_ends(self._parts.database, [step.job_id])
         if ended.successor:
@@ -205,30 +244,64 @@ class Finisher:
         if step.handler.all_tasks_done:
             job = FinishingJob(self._parts, step, is_over=True)
             hook = partial(step.handler.all_tasks_done, job)
-            error = self._called(step, "on_all_tasks_done", hook)
+            error = self._outcome(step, "after", job, hook)
         self._record(step, lambda: self._let_go(step.end(error)))
 
-    def _called(self, step: Step, name: str, hook: Callback) -> str | None:
-        """Call a callback; return what went wrong, as a sentence."""
-        is_claimed_for = (step.claim.stage == "before") == (name == "before_job_finish")
-        if is_claimed_for and step.claim.crashes >= MOST_CRASHES:
+    def _outcome(self, step: Step, stage: str, job: FinishingJob, hook: Callback) -> str | None:
+        """Call a callback, if it is to be called; return what went wrong, as a sentence."""
+        if step.claim.stage == stage and step.claim.crashes >= MOST_CRASHES:
             return (
-                f"{name} is not called again: its worker process died {step.claim.crashes} times "
-                "while it ran."
+                f"{NAMES[stage]} is not called again: its worker process died {step.claim.crashes} "
+                "times while it ran."
             )
+        call = partial(self._called, step, stage, hook)
+        error = self._timed(step, stage, job.ends_at, call) if step.timeout else call()
+        if error:
+            log.error("Job %s: %s", step.job_id, error)
+        return error
+
+    def _called(self, step: Step, stage: str, hook: Callback) -> str | None:
         try:
             with self._parts.within():
                 hook()
         except BaseException as error:  # noqa: BLE001 - as for tasks: whatever it raises
-            return self._told(step, name, error)
+            return _told(step, stage, error)
         return None
 
-    def _told(self, step: Step, name: str, error: BaseException) -> str:
-        *_, last = traceback.extract_tb(error.__traceback__)
-        said = f"{name} failed: {sentence_of(error)} ({last.filename}, line {last.lineno})"
-        said = storable_text(mask_text(said, step.facts.secrets))
-        log.error("Job %s: %s", step.job_id, said)
-        return said
+    def _timed(
+        self, step: Step, stage: str, ends_at: float, call: Callable[[], str | None]
+    ) -> str | None:
+        """The same for one with a timeout; TaskLost: another thread goes on with the step."""
+        late = f"{NAMES[stage]} took longer than {step.timeout:g} s, which is its timeout."
+
+        def cut_off(thread: threading.Thread) -> None:
+            place = place_of(thread, __file__, Finisher._called.__name__) or ""
+            log.error("Job %s: %s %s", step.job_id, late, mask_text(place, step.facts.secrets))
+            # The lock of all deadlines is held here, and writing may take a while.
+            threading.Thread(
+                target=self._go_on_without,
+                args=(step, stage, late),
+                name="jobdeck-late",
+                daemon=True,
+            ).start()
+
+        deadline = Deadline(ends_at, cut_off, partial(self._parts.replace, step))
+        self._parts.deadlines.begin(deadline)
+        try:
+            error = call()
+        finally:
+            is_ours = self._parts.deadlines.end(deadline)
+        if not is_ours:
+            raise TaskLost
+        return late if time.monotonic() >= ends_at else error
+
+    def _go_on_without(self, step: Step, stage: str, late: str) -> None:
+        """Record what a callback has come to that is not over, and let the pool do the rest."""
+        with contextlib.suppress(TaskLost):
+            if stage == "after":
+                self._record(step, lambda: self._let_go(step.end(late)))
+            elif self._end_job(step, late, []):
+                self._parts.go_on(step.rest)
 
     def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> ending.Ended:
         def end_if_owned(connection: Connection) -> ending.Ended:
@@ -246,3 +319,9 @@ class Finisher:
         written = patiently(step.call, write, DBAPIError, AddingInterrupted)
         self._parts.announce([step.job_id])
         return written
+
+
+def _told(step: Step, stage: str, error: BaseException) -> str:
+    *_, last = traceback.extract_tb(error.__traceback__)
+    said = f"{NAMES[stage]} failed: {sentence_of(error)} ({last.filename}, line {last.lineno})"
+    return storable_text(mask_text(said, step.facts.secrets))

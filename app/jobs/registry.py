@@ -22,6 +22,7 @@ from pydantic_core import to_jsonable_python
 from app.jobs import options
 from app.jobs.context import Task
 from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.facts import JobFacts
 from app.jobs.options import PRIORITY
 from app.jobs.retries import Retries
 from app.jobs.store.keeping import Declared
@@ -124,10 +125,14 @@ class Handler(Retries):
     def on_all_tasks_done(self, callback: Called) -> Called:
         """Decorate what is called, as `f(job)`, after the job has ended, and again after a crash.
 
-        Neither callback is called after a cancel (A11).
+        Neither callback is called after a cancel (A11). Each may take as long as a try of a task.
         """
         self.all_tasks_done = callback
         return callback
+
+    def timeout_of(self, facts: JobFacts) -> float | None:
+        """Seconds that its code may take at a time for a job; the job's own count first."""
+        return self.timeout if facts.timeout is None else facts.timeout
 
     @property
     def has_finish_step(self) -> bool:
@@ -226,8 +231,8 @@ def task_handler(
     it raised: after `retry_delay=1.0` seconds at first, then after longer ones as `backoff` says
     ("exponential", "linear" or "fixed"), `max_retry_delay=3600` at most, and always up to a quarter
     longer. A try that takes longer than `timeout` seconds (None: as long as it likes) has failed,
-    with what `retry_on` knows as a TimeoutError (B5). `retries` and `timeout` may be given for one
-    job when it is started.
+    with what `retry_on` knows as a TimeoutError (B5); a callback, too. `retries` and `timeout` may
+    be given for one job when it is started.
     """
     if callable(name):
         return Handler(name=name.__name__, run=name)

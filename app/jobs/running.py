@@ -79,8 +79,14 @@ class Running:
     def _make_executor(
         self, limit: int, within: Callable[[], AbstractContextManager[object]]
     ) -> Executor:
-        finisher = Finisher(
-            Parts(database=self._database, announce=self._bus.announce, limit=limit, within=within)
+        parts = Parts(
+            database=self._database,
+            announce=self._bus.announce,
+            limit=limit,
+            within=within,
+            deadlines=self._deadlines,
+            replace=lambda step, thread: self._pool.replace(step, thread),
+            go_on=lambda step: self._pool.submit([step]),
         )
 
         def add(writes: TaskWrites, tasks: Iterable[Mapping[str, Any]], rest: Rest) -> list[int]:
@@ -91,7 +97,7 @@ class Running:
 
         return Executor(
             self._journal,
-            finisher,
+            Finisher(parts),
             limit=limit,
             within=within,
             add=add,

@@ -226,13 +226,6 @@ def test_one_that_has_just_left_its_handler_is_nowhere(
     assert (attempt.status, attempt.traceback) == ("TIMED_OUT", None)
 
 
-def test_a_finish_step_has_no_timeout(engines: Engines) -> None:
-    handler = Handler(name="work", run=print, timeout=0.01)
-    handler.before_job_finish(lambda *_: threading.Event().wait(0.05))
-    engine = engines(handler)
-    assert done(engine, engine.start_new_job("x", None, [], "work")).error is None
-
-
 def test_one_that_was_lost_records_nothing(
     engines: Engines, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
