@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 from app.jobs import signals
@@ -28,6 +28,7 @@ from app.jobs.context import Call, Change, apply
 from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts, KnownJob
+from app.jobs.patience import Patience
 from app.jobs.registry import Callback, Handler
 from app.jobs.store import ending, reading, recording
 from app.jobs.store.adding import Adder
@@ -113,22 +114,21 @@ class FinishingJob(KnownJob):
         self._call = step.call
         self._is_over = is_over
         #: By the monotonic clock: from then on nothing that the callback says is stored.
-        self.ends_at = time.monotonic() + (step.timeout or math.inf)
+        self.ends_at = math.inf
+        self._patience = Patience(parts.database, self._rest)
         self._added: list[NewTask] = []
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many tasks ended how: total, done, failed, cancelled, skipped."""
-        with self._parts.database.reading() as connection:
-            return reading.job(connection, self.id).counts
+        return self._patience.read(lambda connection: reading.job(connection, self.id).counts)
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody cancelled the job meanwhile: end soon."""
         if self._call.cancelled:
             return True
-        with self._parts.database.reading() as connection:
-            return ending.is_cancelled(connection, self.id)
+        return self._patience.read(lambda connection: ending.is_cancelled(connection, self.id))
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -154,8 +154,7 @@ class FinishingJob(KnownJob):
         while True:
             seen = self._stored()
             newer, text = apply(change, seen.state, self._parts.limit)
-            move = partial(self._move, JobState(self.id, seen.base, text))
-            if patiently(self._call, move, OperationalError):
+            if self._patience.write(partial(self._move, JobState(self.id, seen.base, text))):
                 self._parts.announce([self.id])
                 return newer
 
@@ -180,18 +179,23 @@ class FinishingJob(KnownJob):
             raise TaskTimedOut
 
     def _stored(self) -> JobState:
-        with self._parts.database.reading() as connection:
-            return recording.job_state(connection, self.id)
+        return self._patience.read(lambda connection: recording.job_state(connection, self.id))
 
-    def _move(self, newer: JobState) -> bool:
+    def _move(self, newer: JobState, connection: Connection) -> bool:
         self._stop_if_timed_out()
         fence = (self._step.worker_id, self._step.claim.run)
-        with self._parts.database.writing_one() as connection:
-            if recording.move_job_state(connection, newer, fence):
-                return True
-            if not ending.owns_step(connection, self._step.end()):
-                raise TaskLost
-            return False
+        if recording.move_job_state(connection, newer, fence):
+            return True
+        if not ending.owns_step(connection, self._step.end()):
+            raise TaskLost
+        return False
+
+    def _rest(self, seconds: float) -> None:
+        """Wait while the database is away, as long as it is worth it."""
+        if self._call.lost:
+            raise TaskLost
+        self._stop_if_timed_out()
+        threading.Event().wait(seconds)
 
 
 def patiently(call: Call, write: Callable[[], Written], *passing: type[Exception]) -> Written:
@@ -255,7 +259,11 @@ class Finisher:
                 "times while it ran."
             )
         call = partial(self._called, step, stage, hook)
-        error = self._timed(step, stage, job.ends_at, call) if step.timeout else call()
+        if step.timeout:
+            job.ends_at = time.monotonic() + step.timeout
+            error = self._timed(step, stage, job.ends_at, call)
+        else:
+            error = call()
         if error:
             log.error("Job %s: %s", step.job_id, error)
         return error

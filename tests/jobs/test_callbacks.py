@@ -253,10 +253,10 @@ def test_a_locked_database_delays_what_a_callback_says_and_loses_nothing(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
-    monkeypatch.setattr("app.jobs.finishing.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("app.jobs.patience.RETRY_SECONDS", 0.01)
     warned: list[str] = []
     monkeypatch.setattr(
-        "app.jobs.finishing.log.warning", lambda said, *rest: warned.append(said % rest)
+        "app.jobs.patience.log.warning", lambda said, *rest: warned.append(said % rest)
     )
     entered = threading.Event()
 

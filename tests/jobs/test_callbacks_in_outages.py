@@ -1,0 +1,112 @@
+"""A callback during which the database is away waits for it, and what it says counts once (A11)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import JobStatus
+from app.jobs.errors import TaskLost, TaskTimedOut
+from app.jobs.store import ending, recording
+from tests.eventually import eventually
+from tests.jobs.conftest import Engines
+from tests.jobs.hooked import Hooked, nothing, over, run
+from tests.jobs.locking import locked
+from tests.jobs.looking import blank
+from tests.jobs.test_adding_in_outages import AWAY, Commits
+
+
+@pytest.fixture(autouse=True)
+def _swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.jobs.patience.RETRY_SECONDS", 0.02)
+
+
+def unanswered(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[int]:
+    """Let two questions fail as those do whose connection was cut; return what was asked."""
+    asked: list[int] = []
+    real = getattr(module, name)
+
+    def ask(connection: Connection, job_id: int) -> Any:
+        asked.append(job_id)
+        if len(asked) <= 2:
+            raise OperationalError("SELECT", None, Exception("the connection is gone"))
+        return real(connection, job_id)
+
+    monkeypatch.setattr(module, name, ask)
+    return asked
+
+
+def test_it_is_called_when_it_can_be_seen_that_nobody_has_cancelled(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = unanswered(monkeypatch, ending, "is_cancelled")
+    handler = Hooked(nothing, nothing)
+    job = run(engines(handler))
+    assert (job.status, job.error, len(asked)) == (JobStatus.DONE, None, 3)
+    assert handler.called == ["before 1", "after"]
+
+
+def test_it_reads_what_it_asks_for_when_that_can_be_read(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = unanswered(monkeypatch, recording, "job_state")
+    job = run(engines(Hooked(lambda job, _: job.set_state_field("a", 1))))
+    assert (job.state, job.error, len(asked)) == ({"a": 1}, None, 3)
+
+
+@pytest.mark.about_postgresql("between SQLite and who asks it no answer is lost")
+def test_a_change_whose_commit_is_not_answered_is_made_once(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(1, is_carried_out=True)
+
+    def before(job: Any, _: int) -> None:
+        commits.watch(monkeypatch)
+        job.update_fields_atomically(lambda state: state.update(sum=state.get("sum", 0) + 1))
+
+    job = run(engines(Hooked(before)))
+    assert (job.state, job.error) == ({"sum": 1}, None)
+    assert commits.count > 1
+
+
+def test_it_waits_no_longer_than_its_timeout(engines: Engines) -> None:
+    heard: list[str] = []
+
+    def before(job: Any, _: int) -> None:
+        with locked(engine.database):
+            with pytest.raises(TaskTimedOut):
+                job.set_state_field("a", 1)
+            heard.append("timed out")
+
+    engine = engines(Hooked(before, nothing, timeout=0.2))
+    job = run(engine)
+    assert job.error == "before_job_finish took longer than 0.2 s, which is its timeout."
+    assert (job.state, heard) == ({}, ["timed out"])
+
+
+def test_it_hears_that_the_engine_stops(
+    engines: Engines, gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+
+    def before(job: Any, _: int) -> None:
+        if not heard:
+            with locked(engine.database):
+                with pytest.raises(TaskLost):
+                    job.set_state_field("a", 1)
+                heard.append("lost")
+            assert gate.wait(20)
+
+    handler = Hooked(before)
+    engine = engines(handler, grace_seconds=0.05)
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    eventually(lambda: AWAY in caplog.text)
+    engine.stop()
+    eventually(lambda: heard)
+    gate.set()
+    assert over(engines(handler), job_id).status == JobStatus.DONE
