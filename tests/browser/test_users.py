@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import count
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
@@ -194,6 +195,27 @@ def test_a_phone_has_the_filters_in_a_drawer(page: Page, email: str) -> None:
     expect(role).to_be_hidden()
     expect(page.get_by_test_id("row")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_finger_opens_an_account_on_a_phone_by_the_control_that_has_that_name(
+    page: Page, email: str, scheme: Literal["light", "dark"]
+) -> None:
+    long = f"somebody.with.an.address.that.is.longer.than.a.phone.is.wide.{email}"
+    make(page, long)
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"/users?q={long}")
+    control = page.get_by_role("link", name=f"Open {long}")
+    box, name = control.bounding_box(), page.get_by_role("link", name=long, exact=True)
+    title = name.bounding_box()
+    assert box
+    assert title
+    assert min(box["width"], box["height"]) >= 24, "too small for a finger"
+    assert title["x"] + title["width"] <= box["x"], "the name runs under it"
+    assert box["x"] + box["width"] <= PHONE["width"]
+    control.click()
+    expect(page.get_by_role("heading", name=long)).to_be_visible()
 
 
 def test_without_a_script_it_works_as_well(browser: Browser, server: Server, email: str) -> None:
