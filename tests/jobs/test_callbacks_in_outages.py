@@ -83,9 +83,9 @@ def test_it_waits_no_longer_than_its_timeout(engines: Engines) -> None:
                 job.set_state_field("a", 1)
             heard.append("timed out")
 
-    engine = engines(Hooked(before, nothing, timeout=0.2))
+    engine = engines(Hooked(before, nothing, timeout=0.5))
     job = run(engine)
-    assert job.error == "before_job_finish took longer than 0.2 s, which is its timeout."
+    assert job.error == "before_job_finish took longer than 0.5 s, which is its timeout."
     assert (job.state, heard) == ({}, ["timed out"])
 
 
