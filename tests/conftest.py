@@ -132,6 +132,8 @@ def _databases_of(item: pytest.Item) -> tuple[str, ...]:
     for name in DATABASES:
         if item.get_closest_marker(f"about_{name}"):
             return (name,)
+    if item.get_closest_marker("about_servers"):
+        return DATABASES[1:]
     return DATABASES if item.get_closest_marker("conformance") else ()
 
 

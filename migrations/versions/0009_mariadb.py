@@ -250,6 +250,12 @@ STATEMENTS = (
   PRIMARY KEY (id)
 )""",
     """INSERT INTO turn (id) VALUES (1)""",
+    """CREATE TABLE mark (
+  token VARCHAR(32) NOT NULL,
+  at VARCHAR(27) NOT NULL,
+  PRIMARY KEY (token),
+  INDEX ix_mark_at (at)
+)""",
     """CREATE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
   SET NEW.version = (
     SELECT version + (@jobdeck_counts_itself IS NULL) FROM job WHERE id = NEW.job_id)""",

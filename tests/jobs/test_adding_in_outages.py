@@ -32,7 +32,7 @@ CUT = """
 @pytest.fixture(autouse=True)
 def _small_and_swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(creating, "CHUNK", 10)
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     monkeypatch.setattr("app.jobs.patience.RETRY_SECONDS", 0.02)
 
 
@@ -123,7 +123,7 @@ def test_what_is_not_committed_is_added_again(
     add_with_a_commit_lost(engines, monkeypatch, count, commits)
 
 
-@pytest.mark.about_postgresql("between SQLite and who asks it no answer is lost")
+@pytest.mark.about_servers("between SQLite and who asks it no answer is lost")
 @pytest.mark.parametrize(("count", "number"), EACH_COMMIT)
 def test_what_is_committed_and_not_answered_is_not_added_again(
     engines: Engines, monkeypatch: pytest.MonkeyPatch, count: int, number: int
@@ -132,7 +132,7 @@ def test_what_is_committed_and_not_answered_is_not_added_again(
     add_with_a_commit_lost(engines, monkeypatch, count, commits)
 
 
-@pytest.mark.about_postgresql("between SQLite and who asks it no answer is lost")
+@pytest.mark.about_servers("between SQLite and who asks it no answer is lost")
 def test_nor_when_it_is_not_answered_what_became_of_it(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

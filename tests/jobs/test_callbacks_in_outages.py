@@ -22,7 +22,7 @@ from tests.jobs.test_adding_in_outages import AWAY, Commits
 
 @pytest.fixture(autouse=True)
 def _swift(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.db.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("app.engines.LOCK_SECONDS", 0.05)
     monkeypatch.setattr("app.jobs.patience.RETRY_SECONDS", 0.02)
 
 
@@ -59,7 +59,7 @@ def test_it_reads_what_it_asks_for_when_that_can_be_read(
     assert (job.state, job.error, len(asked)) == ({"a": 1}, None, 3)
 
 
-@pytest.mark.about_postgresql("between SQLite and who asks it no answer is lost")
+@pytest.mark.about_servers("between SQLite and who asks it no answer is lost")
 def test_a_change_whose_commit_is_not_answered_is_made_once(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
