@@ -83,8 +83,9 @@ class Settings:
             )
         if self.web_processes > 1 and self.database.startswith("sqlite"):
             raise BadSetting(
-                "JOBDECK_WEB_PROCESSES is for PostgreSQL, which lets several processes write: name "
-                "such a database in JOBDECK_DATABASE_URL, or give one process more threads."
+                "JOBDECK_WEB_PROCESSES is for PostgreSQL and MariaDB, which let several processes "
+                "write: name such a database in JOBDECK_DATABASE_URL, or give one process more "
+                "threads."
             )
         if bool(self.admin_email) != bool(self.admin_password):
             raise BadSetting("Set JOBDECK_ADMIN_EMAIL and JOBDECK_ADMIN_PASSWORD both, or neither.")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from app import schema
 from app.config import Settings
-from app.db import Database
+from app.db import Database, why
 from app.schema import Schema
 
 REFUSALS = {
@@ -64,6 +64,6 @@ def closing_database(settings: Settings) -> Iterator[Database]:
     try:
         yield database
     except OperationalError as error:
-        raise click.ClickException(f"The database does not answer: {error.orig}") from error
+        raise click.ClickException(f"The database could not do this: {why(error)}") from error
     finally:
         database.dispose()

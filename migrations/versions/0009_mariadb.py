@@ -11,16 +11,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make tables, triggers and procedures; what compares texts there compares their letters."""
+    """Make what is not there yet: what was broken off goes on when it is run again."""
     if op.get_context().dialect.name == "mariadb":
         for statement in STATEMENTS:
             op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
 
 
-# A condition of an index is a column in front of it: MariaDB has no partial ones.
+# A condition of an index is a column in front of it: MariaDB has no partial ones. The collation
+# compares texts by their letters.
 STATEMENTS = (
     "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
-    """CREATE TABLE handler (
+    """CREATE TABLE IF NOT EXISTS handler (
   name VARCHAR(100) NOT NULL,
   concurrency_limit INTEGER,
   parallel_limit INTEGER,
@@ -32,7 +33,7 @@ STATEMENTS = (
   limits_set_by BIGINT,
   CONSTRAINT pk_handler PRIMARY KEY (name)
 )""",
-    """CREATE TABLE "user" (
+    """CREATE TABLE IF NOT EXISTS "user" (
   id BIGINT NOT NULL AUTO_INCREMENT,
   email VARCHAR(254) NOT NULL,
   password_hash VARCHAR(200),
@@ -47,7 +48,7 @@ STATEMENTS = (
     CHECK (role IN ('viewer', 'operator', 'superadmin')),
   CONSTRAINT uq_user_email UNIQUE (email)
 )""",
-    """CREATE TABLE worker (
+    """CREATE TABLE IF NOT EXISTS worker (
   id BIGINT NOT NULL AUTO_INCREMENT,
   host VARCHAR(255) NOT NULL,
   pid INTEGER NOT NULL,
@@ -62,7 +63,7 @@ STATEMENTS = (
   renewed_at VARCHAR(27),
   CONSTRAINT pk_worker PRIMARY KEY (id)
 )""",
-    """CREATE TABLE job (
+    """CREATE TABLE IF NOT EXISTS job (
   id BIGINT NOT NULL AUTO_INCREMENT,
   name VARCHAR(500) NOT NULL,
   handler VARCHAR(100) NOT NULL,
@@ -132,7 +133,7 @@ STATEMENTS = (
   INDEX ix_job_canceller (cancel_requested_by),
   INDEX ix_job_finishing (finish_step)
 )""",
-    """CREATE TABLE one_time_link (
+    """CREATE TABLE IF NOT EXISTS one_time_link (
   id BIGINT NOT NULL AUTO_INCREMENT,
   token_hash VARCHAR(64) NOT NULL,
   user_id BIGINT,
@@ -144,7 +145,7 @@ STATEMENTS = (
     REFERENCES \"user\" (id) ON DELETE CASCADE,
   INDEX ix_one_time_link_user_id (user_id)
 )""",
-    """CREATE TABLE pause (
+    """CREATE TABLE IF NOT EXISTS pause (
   handler VARCHAR(100) NOT NULL,
   paused_at VARCHAR(27) NOT NULL,
   paused_by BIGINT,
@@ -154,7 +155,7 @@ STATEMENTS = (
   CONSTRAINT fk_pause_paused_by_user FOREIGN KEY(paused_by)
     REFERENCES \"user\" (id) ON DELETE SET NULL
 )""",
-    """CREATE TABLE sign_in (
+    """CREATE TABLE IF NOT EXISTS sign_in (
   "key" VARCHAR(43) NOT NULL,
   user_id BIGINT NOT NULL,
   created_at VARCHAR(27) NOT NULL,
@@ -164,7 +165,7 @@ STATEMENTS = (
     REFERENCES \"user\" (id) ON DELETE CASCADE,
   INDEX ix_sign_in_user_id (user_id)
 )""",
-    """CREATE TABLE file (
+    """CREATE TABLE IF NOT EXISTS file (
   id BIGINT NOT NULL AUTO_INCREMENT,
   token VARCHAR(64) NOT NULL,
   name VARCHAR(255) NOT NULL,
@@ -187,7 +188,7 @@ STATEMENTS = (
   INDEX ix_file_without_job (expires_at),
   UNIQUE INDEX uq_file_job_id_name (job_id, name)
 )""",
-    """CREATE TABLE task (
+    """CREATE TABLE IF NOT EXISTS task (
   id BIGINT NOT NULL AUTO_INCREMENT,
   job_id BIGINT NOT NULL,
   idx BIGINT NOT NULL,
@@ -214,7 +215,7 @@ STATEMENTS = (
   INDEX ix_task_run_after (run_after),
   INDEX ix_task_suspect (status, crashes)
 )""",
-    """CREATE TABLE attempt (
+    """CREATE TABLE IF NOT EXISTS attempt (
   id BIGINT NOT NULL AUTO_INCREMENT,
   task_id BIGINT NOT NULL,
   number INTEGER NOT NULL,
@@ -229,7 +230,7 @@ STATEMENTS = (
     REFERENCES task (id) ON DELETE CASCADE,
   UNIQUE INDEX uq_attempt_task_id_number (task_id, number)
 )""",
-    """CREATE TABLE log_line (
+    """CREATE TABLE IF NOT EXISTS log_line (
   id BIGINT NOT NULL AUTO_INCREMENT,
   job_id BIGINT NOT NULL,
   task_id BIGINT NOT NULL,
@@ -245,21 +246,21 @@ STATEMENTS = (
   INDEX ix_log_line_job_id_id (job_id, id),
   INDEX ix_log_line_task_id_id (task_id, id)
 )""",
-    """CREATE TABLE turn (
+    """CREATE TABLE IF NOT EXISTS turn (
   id TINYINT NOT NULL,
   PRIMARY KEY (id)
 )""",
-    """INSERT INTO turn (id) VALUES (1)""",
-    """CREATE TABLE mark (
+    """INSERT IGNORE INTO turn (id) VALUES (1)""",
+    """CREATE TABLE IF NOT EXISTS mark (
   token VARCHAR(32) NOT NULL,
   at VARCHAR(27) NOT NULL,
   PRIMARY KEY (token),
   INDEX ix_mark_at (at)
 )""",
-    """CREATE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
   SET NEW.version = (
     SELECT version + (@jobdeck_counts_itself IS NULL) FROM job WHERE id = NEW.job_id)""",
-    """CREATE TRIGGER task_counted AFTER UPDATE ON task FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER task_counted AFTER UPDATE ON task FOR EACH ROW
   IF @jobdeck_counts_itself IS NULL
      AND (NEW.status <> OLD.status OR (NEW.run_after IS NULL) <> (OLD.run_after IS NULL)) THEN
     UPDATE job SET version = version + 1,
@@ -272,17 +273,17 @@ STATEMENTS = (
       waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
     WHERE id = NEW.job_id;
   END IF""",
-    """CREATE TRIGGER job_counted AFTER UPDATE ON job FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER job_counted AFTER UPDATE ON job FOR EACH ROW
   IF (NEW.status = 'IN_PROGRESS') <> (OLD.status = 'IN_PROGRESS') THEN
     UPDATE handler
     SET running = running + (NEW.status = 'IN_PROGRESS') - (OLD.status = 'IN_PROGRESS')
     WHERE name = NEW.handler;
   END IF""",
-    """CREATE TRIGGER job_deleted AFTER DELETE ON job FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER job_deleted AFTER DELETE ON job FOR EACH ROW
   IF OLD.status = 'IN_PROGRESS' THEN
     UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
   END IF""",
-    """CREATE PROCEDURE claim (
+    """CREATE OR REPLACE PROCEDURE claim (
   the_worker_id BIGINT, the_number BIGINT, the_at VARCHAR(27),
   the_finish LONGTEXT, the_steps LONGTEXT, the_jobs LONGTEXT)
 MODIFIES SQL DATA
@@ -392,7 +393,7 @@ turn: BEGIN
   SET @jobdeck_counts_itself = NULL;
   IF is_whole THEN COMMIT; END IF;
 END""",
-    """CREATE PROCEDURE journal_group (
+    """CREATE OR REPLACE PROCEDURE journal_group (
   the_worker_id BIGINT, the_number BIGINT, the_at VARCHAR(27),
   the_jobs LONGTEXT, the_tasks LONGTEXT, the_attempts LONGTEXT, the_retries LONGTEXT,
   the_logs LONGTEXT, the_job_states LONGTEXT)
@@ -525,7 +526,8 @@ turn: BEGIN
   SET @jobdeck_counts_itself = NULL;
   IF is_whole THEN COMMIT; END IF;
 END""",
-    """CREATE FUNCTION queued_of (the_handler VARCHAR(100)) RETURNS INTEGER
+    """CREATE OR REPLACE FUNCTION queued_of (the_handler VARCHAR(100))
+RETURNS INTEGER
 READS SQL DATA
 RETURN (SELECT count(*) FROM (
     SELECT 1 FROM job

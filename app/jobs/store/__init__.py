@@ -8,7 +8,7 @@ that go. reading: jobs as people and programs look at them. inspecting: one job'
 workers, and what the dead leave. steering: pauses, and limits that people set. telling: what
 PostgreSQL passes on between processes. numbering: claims and groups whose fate nobody knows.
 committing: the same of other transactions. counting: the triggers that count. grouping: the trigger
-that writes a group of the journal.
+that writes a group of the journal. on_mariadb: what is a trigger or a procedure there.
 """
 
 from app.jobs.store import counting as counting

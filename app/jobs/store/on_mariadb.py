@@ -25,10 +25,10 @@ _MOVED: Final = ",\n      ".join(
 )
 
 COUNTING: Final = (
-    f"""CREATE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
+    f"""CREATE OR REPLACE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
   SET NEW.version = (
     SELECT version + ({_COUNTS_ITSELF} IS NULL) FROM job WHERE id = NEW.job_id)""",
-    f"""CREATE TRIGGER task_counted AFTER UPDATE ON task FOR EACH ROW
+    f"""CREATE OR REPLACE TRIGGER task_counted AFTER UPDATE ON task FOR EACH ROW
   IF {_COUNTS_ITSELF} IS NULL
      AND (NEW.status <> OLD.status OR (NEW.run_after IS NULL) <> (OLD.run_after IS NULL)) THEN
     UPDATE job SET version = version + 1,
@@ -36,13 +36,13 @@ COUNTING: Final = (
       waiting = waiting - (OLD.run_after IS NOT NULL) + (NEW.run_after IS NOT NULL)
     WHERE id = NEW.job_id;
   END IF""",
-    """CREATE TRIGGER job_counted AFTER UPDATE ON job FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER job_counted AFTER UPDATE ON job FOR EACH ROW
   IF (NEW.status = 'IN_PROGRESS') <> (OLD.status = 'IN_PROGRESS') THEN
     UPDATE handler
     SET running = running + (NEW.status = 'IN_PROGRESS') - (OLD.status = 'IN_PROGRESS')
     WHERE name = NEW.handler;
   END IF""",
-    """CREATE TRIGGER job_deleted AFTER DELETE ON job FOR EACH ROW
+    """CREATE OR REPLACE TRIGGER job_deleted AFTER DELETE ON job FOR EACH ROW
   IF OLD.status = 'IN_PROGRESS' THEN
     UPDATE handler SET running = running - 1 WHERE name = OLD.handler;
   END IF""",
@@ -73,7 +73,7 @@ def _refuse(why: str) -> str:
 def _procedure(name: str, number: str, values: str, variables: str, body: str) -> str:
     """A procedure that is a transaction, or a part of the one that is open: alone, for a living
     worker, and for each `number` once."""
-    return f"""CREATE PROCEDURE {name} (
+    return f"""CREATE OR REPLACE PROCEDURE {name} (
   the_worker_id BIGINT, the_number BIGINT, the_at VARCHAR(27),
   {values})
 MODIFIES SQL DATA

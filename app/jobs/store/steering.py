@@ -134,7 +134,8 @@ def _queued(handler: str) -> str:
 
 
 #: On MariaDB a table in a FROM knows nothing of the row that it is made for.
-QUEUED_ON_MARIADB: Final = f"""CREATE FUNCTION queued_of (the_handler VARCHAR(100)) RETURNS INTEGER
+QUEUED_ON_MARIADB: Final = f"""CREATE OR REPLACE FUNCTION queued_of (the_handler VARCHAR(100))
+RETURNS INTEGER
 READS SQL DATA
 RETURN {_queued("the_handler")}"""
 
