@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Dialect, TextClause, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.types import Text, TypeDecorator
+from sqlalchemy.sql.elements import ColumnElement, UnaryExpression
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import NULLTYPE, Text, TypeDecorator
 
 from app.wordings import lists_in, reworded
 
@@ -59,6 +60,11 @@ class Statement(TextClause):
     def on_mariadb(self, wording: str) -> Self:
         """Give the wording for MariaDB, with the same bound values."""
         self.wordings["mariadb"] = wording
+        return self
+
+    def on_sql_server(self, wording: str) -> Self:
+        """Give the wording for SQL Server, with the same bound values."""
+        self.wordings["mssql"] = wording
         return self
 
     @cached_property
@@ -143,8 +149,27 @@ def statement(wording: str, *, columns: str = "") -> Statement:
     return made
 
 
+class Expression(ColumnElement[Any]):
+    """A part of a statement that is built: written once, as a Statement is."""
+
+    inherit_cache = True
+    _traverse_internals = [("text", InternalTraversal.dp_string)]  # noqa: RUF012 - SQLAlchemy's
+
+    def __init__(self, wording: str, **wordings: str) -> None:
+        self.text = wording
+        self.wordings = wordings
+        self.type = NULLTYPE
+
+
+@compiles(Expression)
+def _part(element: Expression, compiler: Any, **_: Any) -> str:
+    name = compiler.dialect.name
+    return element.wordings.get(name) or reworded(element.text, name)
+
+
 @compiles(Statement, "postgresql")
 @compiles(Statement, "mariadb")
+@compiles(Statement, "mssql")
 def _worded(element: Statement, compiler: Any, **context: Any) -> str:
     name = compiler.dialect.name
     there = TextClause(element.wordings.get(name) or reworded(element.text, name))
@@ -156,8 +181,9 @@ def _worded(element: Statement, compiler: Any, **context: Any) -> str:
 
 
 @compiles(UnaryExpression, "mariadb")
+@compiles(UnaryExpression, "mssql")
 def _nulls_are_least(element: Any, compiler: Any, **context: Any) -> str:
-    """NULLS FIRST and LAST, as the others are told, is what MariaDB does and cannot be told."""
+    """NULLS FIRST and LAST, as the others are told, is what these do and cannot be told."""
     is_told = element.modifier in (operators.nulls_first_op, operators.nulls_last_op)
     compiled: str = (
         compiler.process(element.element, **context)

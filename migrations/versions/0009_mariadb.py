@@ -530,7 +530,7 @@ END""",
 RETURNS INTEGER
 READS SQL DATA
 RETURN (SELECT count(*) FROM (
-    SELECT 1 FROM job
+    SELECT 1 AS one FROM job
     WHERE job.handler = the_handler AND job.status = 'QUEUED' AND job.waiting_until IS NULL
       AND job.preparing_until IS NULL
     LIMIT 1001) AS some_of_them)""",

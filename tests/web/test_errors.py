@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from app import db
+from app import engines
+from app.db import Database
 from app.jobs.errors import EngineStopped, InvalidParams, JobNotFound
 from app.web.access import public
 from tests.eventually import eventually
@@ -138,8 +139,8 @@ def test_a_script_is_told_the_sentence_alone(vera: Visitor) -> None:
 def test_a_connection_that_the_server_ended_is_an_outage_as_others_are(
     app: Flask, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "REST_SECONDS", 0.1)
-    database = db.Database(app.extensions["jobdeck"].database.url.render_as_string(False))
+    monkeypatch.setattr(engines, "REST_SECONDS", 0.1)
+    database = Database(app.extensions["jobdeck"].database.url.render_as_string(False))
 
     @public
     def rest() -> str:

@@ -93,7 +93,7 @@ def running_jobs(
 
 
 #: Of handlers that are not paused and have a free slot.
-_MAY_START = f"""coalesce(handler.running < {CONCURRENCY_LIMIT}, true)
+_MAY_START = f"""handler.running < coalesce({CONCURRENCY_LIMIT}, 2147483647)
       AND {not_paused("handler.name", ":now")}"""
 _STARTS = f"""job.id, job.handler, job.scheduled, job.in_progress,
            {PARALLEL_LIMIT} AS parallel_limit, {CONCURRENCY_LIMIT} - handler.running AS free"""

@@ -26,7 +26,8 @@ REGISTER = (
     .on_postgresql(_REGISTER.format(now=NOW_ON_POSTGRESQL, end=_END_ON_POSTGRESQL))
     .on_mariadb(_REGISTER.format(now=NOW_ON_MARIADB, end=_END_ON_MARIADB))
 )
-DECLARE_HANDLER = statement("""
+DECLARE_HANDLER = (
+    statement("""
     INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
     VALUES (:name, :concurrency_limit, :parallel_limit, :roles)
     ON CONFLICT (name) DO UPDATE
@@ -35,12 +36,24 @@ DECLARE_HANDLER = statement("""
     WHERE coalesce(handler.concurrency_limit, -1) <> coalesce(excluded.concurrency_limit, -1)
        OR coalesce(handler.parallel_limit, -1) <> coalesce(excluded.parallel_limit, -1)
        OR handler.roles <> excluded.roles
-""").on_mariadb("""
+""")
+    .on_mariadb("""
     INSERT INTO handler (name, concurrency_limit, parallel_limit, roles)
     VALUES (:name, :concurrency_limit, :parallel_limit, :roles)
     ON DUPLICATE KEY UPDATE concurrency_limit = value(concurrency_limit),
         parallel_limit = value(parallel_limit), roles = value(roles)
 """)
+    .on_sql_server("""
+    MERGE INTO handler WITH (HOLDLOCK)
+    USING (SELECT :name AS name, :concurrency_limit AS concurrency_limit,
+                  :parallel_limit AS parallel_limit, :roles AS roles) AS said
+    ON handler.name = said.name
+    WHEN MATCHED THEN UPDATE SET concurrency_limit = said.concurrency_limit,
+                                 parallel_limit = said.parallel_limit, roles = said.roles
+    WHEN NOT MATCHED THEN INSERT (name, concurrency_limit, parallel_limit, roles)
+         VALUES (said.name, said.concurrency_limit, said.parallel_limit, said.roles);
+""")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +161,9 @@ def renew(connection: Connection, worker_id: int, lease: float) -> bool:
     return bool(connection.execute(RENEW, values).rowcount)
 
 
-_LIVING = "SELECT id, host, mark, expires_at < {now} FROM worker WHERE alive AND id <> :but"
+_LIVING = """
+    SELECT id, host, mark, expires_at < {now} AS is_late FROM worker WHERE alive AND id <> :but
+"""
 LIVING = (
     statement(_LIVING.format(now=":now"))
     .on_postgresql(_LIVING.format(now=NOW_ON_POSTGRESQL))

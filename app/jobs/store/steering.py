@@ -18,7 +18,7 @@ from app.db import iso, now
 from app.jobs import models
 from app.jobs.store.listing import COUNT_CAP
 from app.jobs.views import HandlerRow, Limit, Pause, Person, WorkerRow
-from app.sql import statement
+from app.sql import Expression, statement
 from app.users.models import User
 
 #: Stands for all handlers where one is named.
@@ -70,16 +70,28 @@ def pauses(connection: Connection) -> list[Pause]:
     ]
 
 
-PAUSE = statement("""
+PAUSE = (
+    statement("""
     INSERT INTO pause (handler, paused_at, paused_by, reason, until)
     VALUES (:handler, :at, :by, :reason, :until)
     ON CONFLICT (handler) DO UPDATE
     SET paused_at = excluded.paused_at, paused_by = excluded.paused_by,
         reason = excluded.reason, until = excluded.until
-""").on_mariadb("""
+""")
+    .on_mariadb("""
     REPLACE INTO pause (handler, paused_at, paused_by, reason, until)
     VALUES (:handler, :at, :by, :reason, :until)
 """)
+    .on_sql_server("""
+    MERGE INTO pause WITH (HOLDLOCK)
+    USING (SELECT :handler AS handler, :at AS at, :by AS said_by, :reason AS reason,
+                  :until AS until) AS said ON pause.handler = said.handler
+    WHEN MATCHED THEN UPDATE SET paused_at = said.at, paused_by = said.said_by,
+                                 reason = said.reason, until = said.until
+    WHEN NOT MATCHED THEN INSERT (handler, paused_at, paused_by, reason, until)
+         VALUES (said.handler, said.at, said.said_by, said.reason, said.until);
+""")
+)
 RESUME = statement("DELETE FROM pause WHERE handler = :handler")
 
 
@@ -127,7 +139,7 @@ def set_limit_of_job(connection: Connection, job_id: int, limit: int | None) -> 
 def _queued(handler: str) -> str:
     """How many jobs are in the queue of a handler, by an expression for its name."""
     return f"""(SELECT count(*) FROM (
-    SELECT 1 FROM job
+    SELECT 1 AS one FROM job
     WHERE job.handler = {handler} AND job.status = 'QUEUED' AND job.waiting_until IS NULL
       AND job.preparing_until IS NULL
     LIMIT {COUNT_CAP + 1}) AS some_of_them)"""
@@ -139,28 +151,22 @@ RETURNS INTEGER
 READS SQL DATA
 RETURN {_queued("the_handler")}"""
 
-
-def _handlers(queued: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            models.Handler,
-            literal_column(CONCURRENCY_LIMIT).label("concurrency_now"),
-            literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
-            literal_column(queued).label("queued"),
-            User.id,
-            User.email,
-        )
-        .outerjoin(User, User.id == models.Handler.limits_set_by)
-        .order_by(models.Handler.name)
+_HANDLERS: Select[*tuple[Any, ...]] = (
+    select(
+        models.Handler,
+        literal_column(CONCURRENCY_LIMIT).label("concurrency_now"),
+        literal_column(f"nullif(coalesce({_OF_HANDLER}), 0)").label("parallel_now"),
+        Expression(_queued("handler.name"), mariadb="queued_of(handler.name)").label("queued"),
+        User.id,
+        User.email,
     )
-
-
-_HANDLERS, _HANDLERS_ON_MARIADB = _handlers(_queued("handler.name")), _handlers("queued_of(name)")
+    .outerjoin(User, User.id == models.Handler.limits_set_by)
+    .order_by(models.Handler.name)
+)
 
 
 def handlers(connection: Connection) -> list[HandlerRow]:
     """Return every handler that was ever declared, by name, as it stands just now."""
-    wanted = _HANDLERS_ON_MARIADB if connection.dialect.name == "mariadb" else _HANDLERS
     paused = {each.handler: each for each in pauses(connection)}
     workers = Counter(name for worker in living(connection) for name in worker.handlers)
     return [
@@ -175,7 +181,7 @@ def handlers(connection: Connection) -> list[HandlerRow]:
             workers=workers[row.name],
             pause=paused.get(row.name),
         )
-        for row in connection.execute(wanted)
+        for row in connection.execute(_HANDLERS)
     ]
 
 
