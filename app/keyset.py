@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import and_, true
 
+from app.sql import gathered
+
 Shown = TypeVar("Shown")
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -96,7 +98,7 @@ def read(
     for part in parts:
         left = window.size - len(found)
         if left > 0:
-            found += connection.execute(wanted.where(part).order_by(*clauses).limit(left))
+            found += gathered(connection, wanted.where(part).order_by(*clauses).limit(left))
     return found[::-1] if window.is_backwards else found
 
 

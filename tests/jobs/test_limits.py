@@ -61,8 +61,9 @@ def test_without_a_limit_a_job_takes_every_thread(engines: Engines, gate: thread
 
 def test_jobs_of_a_handler_wait_in_turn_for_its_slots(engines: Engines) -> None:
     meter = Meter()
-    engine = engines(Handler(name="work", run=meter, concurrency_limit=2))
+    engine = engines(Handler(name="work", run=meter, concurrency_limit=2), runs=False)
     jobs = [engine.start_new_job("x", None, blank(5), "work") for _ in range(6)]
+    engine.run()
     all_done(engine, jobs)
     starts = [engine.job(job_id).started_at for job_id in jobs]
     assert starts == sorted(starts)  # type: ignore[type-var]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.jobs.store.candidates import SUSPECT_CRASHES
-from app.sql import statement
+from app.sql import rows, statement
 from app.wordings import NOW_ON_MARIADB, NOW_ON_POSTGRESQL
 
 # Leases are by the clock of SQLite's host, or of the server itself: no other can end them.
@@ -135,12 +135,12 @@ def declare_handlers(connection: Connection, handlers: Mapping[str, Declared]) -
         connection.execute(DECLARE_HANDLER, values)
 
 
-ROLES = statement("SELECT name, roles FROM handler")
+ROLES = statement("SELECT name, roles FROM handler", columns="name, roles")
 
 
 def declared_roles(connection: Connection) -> dict[str, dict[str, str]]:
     """Return who may do what with each handler that was ever declared."""
-    return {name: json.loads(roles) for name, roles in connection.execute(ROLES)}
+    return {name: json.loads(roles) for name, roles in rows(connection, ROLES, {})}
 
 
 _RENEW = """

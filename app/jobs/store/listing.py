@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +15,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import and_, or_, true
@@ -102,35 +102,31 @@ def tally(connection: Connection, which: JobFilter) -> dict[str, tuple[int, bool
     They are the newest ones of what an index knows: of a person, of some days, of a handler; else
     of each status.
     """
-    counts = dict.fromkeys(map(str, JobStatus), (0, False))
-    for some, limit in _newest(which):
-        found = connection.execute(_tallied(some, limit, which)).all()
-        more = sum(row.looked_at for row in found) >= limit
-        if which.started_by is None and not _is_dated(which) and which.handler is None:
-            counts |= {row.status: (row.matching, more) for row in found}
-        else:
-            counts = dict.fromkeys(counts, (0, more))
-            counts |= {row.status: (row.matching, more) for row in found}
-    return counts
+    some, limit = _newest(which)
+    found = connection.execute(union_all(*(_tallied(each, limit, which) for each in some))).all()
+    if len(some) > 1:
+        more = {row.status: row.looked_at >= limit for row in found}
+    else:
+        more = dict.fromkeys(JobStatus, sum(row.looked_at for row in found) >= limit)
+    matching = {row.status: row.matching for row in found}
+    return {str(status): (matching.get(status, 0), more.get(status, False)) for status in JobStatus}
 
 
-def _newest(which: JobFilter) -> Iterable[tuple[Select[*tuple[Any, ...]], int]]:
-    """Jobs to look at, as statements along one index each, and how many of them."""
+def _newest(which: JobFilter) -> tuple[list[Select[*tuple[Any, ...]]], int]:
+    """Jobs to look at, as statements along one index each, and how many by each of them."""
     job = models.Job
     some = select(job.id, job.name, job.handler, job.status, job.started_by, job.created_at)
     some = some.where(job.preparing_until.is_(None))
     if which.started_by is not None:
-        yield some.where(job.started_by == which.started_by).order_by(job.id.desc()), LOOKED_AT
-    elif _is_dated(which):
+        return [some.where(job.started_by == which.started_by).order_by(job.id.desc())], LOOKED_AT
+    if _is_dated(which):
         dated = JobFilter(created_from=which.created_from, created_to=which.created_to)
-        yield some.where(*dated.conditions()).order_by(job.created_at.desc()), LOOKED_AT
-    elif which.handler is not None:
-        yield some.where(job.handler == which.handler).order_by(job.id.desc()), LOOKED_AT
-    else:
-        # Without any other condition more than the cap need not be looked at.
-        limit = LOOKED_AT if which.hidden or which.search else COUNT_CAP + 1
-        for status in JobStatus:
-            yield some.where(job.status == status).order_by(job.id.desc()), limit
+        return [some.where(*dated.conditions()).order_by(job.created_at.desc())], LOOKED_AT
+    if which.handler is not None:
+        return [some.where(job.handler == which.handler).order_by(job.id.desc())], LOOKED_AT
+    # Without any other condition more than the cap need not be looked at.
+    limit = LOOKED_AT if which.hidden or which.search else COUNT_CAP + 1
+    return [some.where(job.status == each).order_by(job.id.desc()) for each in JobStatus], limit
 
 
 def _tallied(
