@@ -153,7 +153,7 @@ def gathered(
     is_plain = all(isinstance(each.type, _PLAIN) for each in columns)
     if dialect.name != "sqlite" or len(columns) > _MOST_COLUMNS or not is_plain:
         return connection.execute(wanted).all()
-    as_one = func.json_group_array(func.json_array(*wanted.subquery().c), type_=String)
+    as_one = func.json_group_array(func.json_array(*wanted.subquery("wanted").c), type_=String)
     found = json.loads(connection.execute(select(as_one)).scalar_one())
     readers = {
         place: read for place, each in enumerate(columns) if (read := _reader(each, dialect))

@@ -76,7 +76,7 @@ def order(resource: Resource, sort: str) -> Order:
 def count(connection: Connection, resource: Resource, only: Iterable[Condition]) -> int:
     """How many rows there are, up to COUNT_CAP + 1."""
     some = select(literal(1)).select_from(resource.table).where(*only)
-    capped = some.limit(COUNT_CAP + 1).subquery()
+    capped = some.limit(COUNT_CAP + 1).subquery("some")
     return connection.execute(select(func.count()).select_from(capped)).scalar_one()
 
 

@@ -132,7 +132,7 @@ def _newest(which: JobFilter) -> tuple[list[Select[*tuple[Any, ...]]], int]:
 def _tallied(
     some: Select[*tuple[Any, ...]], limit: int, which: JobFilter
 ) -> Select[*tuple[Any, ...]]:
-    looked_at = some.limit(limit).subquery()
+    looked_at = some.limit(limit).subquery("looked_at")
     job = aliased(models.Job, looked_at)
     matches = case((and_(true(), *which.conditions(job)), 1), else_=0)
     return select(

@@ -158,7 +158,7 @@ def count_jobs(connection: Connection, which: JobFilter, statuses: Iterable[str]
                 models.Job.preparing_until.is_(None),
             )
             .limit(COUNT_CAP + 1)
-            .subquery()
+            .subquery("some")
         )
         counts[status] = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return counts
@@ -176,7 +176,7 @@ def count_active(connection: Connection, started_by: int, hidden: frozenset[str]
         .select_from(models.Job)
         .where(text(models.ACTIVE), *which.conditions(), models.Job.preparing_until.is_(None))
         .limit(COUNT_CAP + 1)
-        .subquery()
+        .subquery("some")
     )
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
