@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -21,8 +21,10 @@ REST_SECONDS = 10
 POSTGRESQL_TURN: Final = "pg_advisory_xact_lock(1246708068)"
 #: The same on MariaDB, whose named locks outlive a transaction: the lock of a row does not.
 MARIADB_TURN: Final = "SELECT id FROM turn WHERE id = 1 FOR UPDATE"
-#: Who changes the tables there waits a minute at most for others who do, by a named lock.
-MARIADB_MIGRATING: Final = "SELECT get_lock('jobdeck', 60)"
+#: Who changes the tables there waits a minute at most for others who do, by a named lock; without
+#: it, the statement fails.
+MARIADB_MIGRATING: Final = """SELECT CASE WHEN get_lock(concat('jobdeck ', database()), 60) THEN 1
+  ELSE (SELECT 1 UNION ALL SELECT 2) END"""
 #: How texts are compared there: by their letters, as everywhere else.
 MARIADB_COLLATION: Final = "utf8mb4_nopad_bin"
 
@@ -142,21 +144,60 @@ def _mariadb_engine(url: str) -> Engine:
         "time_zone": "'+00:00'",
         "innodb_lock_wait_timeout": f"{max(LOCK_SECONDS, 1):.0f}",
         "lock_wait_timeout": f"{max(LOCK_SECONDS, 1):.0f}",
+        # Each statement sees what is committed by then, as on PostgreSQL.
+        "tx_isolation": "'READ-COMMITTED'",
         "idle_transaction_timeout": f"{REST_SECONDS:.0f}",
         # Claims gather their lists in such texts; a long list of ids is looked up all the same.
         "group_concat_max_len": "16777216",
         "in_predicate_conversion_threshold": "0",
     }
     said = ", ".join(f"{name} = {value}" for name, value in settings.items())
-    return _engine_of_a_server(
+    engine = _engine_of_a_server(
         url,
         {
             "init_command": f"SET SESSION {said}",
             "charset": "utf8mb4",
             "collation": MARIADB_COLLATION,
+            "autocommit": True,
         },
-        # Each statement sees what is committed by then, as on PostgreSQL.
-        isolation_level="READ COMMITTED",
+    )
+    event.listen(engine, "begin", _begin_mariadb)
+    event.listen(engine, "handle_error", _name_rightly, retval=True)
+    return engine
+
+
+def _begin_mariadb(connection: Connection) -> None:
+    # To change the mode of a connection costs a way there and back, at each use and after it.
+    if connection.get_execution_options().get("jobdeck_begins", True):
+        connection.exec_driver_sql("START TRANSACTION")
+
+
+#: What MariaDB says when it is worth while to try again: it is locked, full, busy or away. Its
+#: driver takes for that whatever it has no other name for, such as a violated CHECK.
+_OUTAGES: Final = frozenset(
+    (
+        *(1021, 1030, 1037, 1038, 1040, 1041, 1042, 1043, 1053, 1077, 1079, 1080, 1114, 1129),
+        *(1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1206, 1213),
+        *(1226, 1290, 1317, 1792, 1836, 1927, 1969, 4031, *range(2000, 2100)),
+    )
+)
+
+
+def rightly_named(error: Exception, driver: Any) -> Exception:
+    """An error of MariaDB's driver, as one about what was said if it is no outage."""
+    if isinstance(error, driver.OperationalError) and error.args[0] not in _OUTAGES:
+        return driver.DatabaseError(*error.args)  # type: ignore[no-any-return]
+    return error
+
+
+def _name_rightly(context: ExceptionContext) -> BaseException | None:
+    driver: Any = context.dialect.loaded_dbapi
+    error = context.original_exception
+    named = rightly_named(error, driver) if isinstance(error, Exception) else error
+    if named is error:
+        return None
+    return DBAPIError.instance(
+        context.statement, None, named, driver.Error, dialect=context.dialect
     )
 
 
@@ -171,8 +212,10 @@ def _engine_of_a_server(url: str, connect_args: Settings, **options: Any) -> Eng
     )
 
 
+#: What begins a transaction by itself, see _begin_sqlite() and _begin_mariadb(), does not.
+_NOT_BEGUN: Final = {"jobdeck_begins": False}
 KINDS: Final[Mapping[str, Kind]] = {
-    "sqlite": Kind(connect=_sqlite_engine, by_itself={"jobdeck_begins": False}),
+    "sqlite": Kind(connect=_sqlite_engine, by_itself=_NOT_BEGUN),
     "postgresql": Kind(
         connect=_postgresql_engine,
         turn=f"SELECT {POSTGRESQL_TURN}",
@@ -182,9 +225,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "mariadb": Kind(
         connect=_mariadb_engine,
+        by_itself=_NOT_BEGUN,
         turn=MARIADB_TURN,
         migrating=MARIADB_MIGRATING,
-        first_revision="0009",
+        first_revision="0010",
         look_seconds=0.5,
     ),
 }

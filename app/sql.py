@@ -28,14 +28,11 @@ from sqlalchemy.sql.elements import ColumnElement, UnaryExpression
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import NULLTYPE, Text, TypeDecorator
 
+from app.engines import rightly_named
 from app.wordings import lists_in, reworded
 
 #: What stands for an empty list where it is written out: SQL has none, and no id is this.
 NOTHING: Final = (-(2**62),)
-
-#: What MariaDB says of rows that it does not take (a CHECK, a trigger, a value), and what its
-#: driver takes for an outage, which it would be worth while to wait for.
-ABOUT_ROWS: Final = frozenset((1292, 1366, 1644, 1690, 4025))
 
 
 class Listed(TypeDecorator[str]):
@@ -126,19 +123,31 @@ def rows(
         cursor.execute(wording, values)
         found: Sequence[Sequence[Any]] = cursor.fetchall() if cursor.description else ()
     except dialect.loaded_dbapi.Error as error:
-        if dialect.is_disconnect(error, driver, None):
-            connection.invalidate(error)
-        if error.args and error.args[0] in ABOUT_ROWS:
-            error = dialect.loaded_dbapi.IntegrityError(*error.args)
-        raise DBAPIError.instance(
-            wording, None, error, dialect.loaded_dbapi.Error, dialect=dialect
-        ) from error
+        raise _failure(connection, wording, error) from error
     return json.loads(found[0][0]) if is_sqlite and asked.gathered else found
 
 
 #: What comes out of JSON as it went in, and for how many columns SQLite makes an array.
 _PLAIN: Final = (Integer, String, Boolean, TypeDecorator)
 _MOST_COLUMNS: Final = 100
+
+
+def _failure(connection: Connection, wording: str, error: Any) -> Exception:
+    """What SQLAlchemy would make of an error of the driver."""
+    dialect, driver = connection.dialect, connection.connection.dbapi_connection
+    named, is_gone = error, dialect.is_disconnect(error, driver, None)
+    is_broken = is_gone
+    if dialect.name == "mariadb":
+        named = rightly_named(error, dialect.loaded_dbapi)
+        # A procedure that was broken off may leave a transaction open, and its own variable set.
+        is_broken = is_gone or "jobdeck: " not in str(error)
+    if is_broken:
+        connection.invalidate(error)
+    made: Exception = DBAPIError.instance(
+        wording, None, named, dialect.loaded_dbapi.Error,
+        dialect=dialect, connection_invalidated=is_gone,
+    )  # fmt: skip
+    return made
 
 
 def gathered(

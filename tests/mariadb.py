@@ -22,7 +22,7 @@ PROGRAMS = ("mariadbd", "mariadb-install-db")
 #: Tests kill processes, not the power: nobody need wait for the disk.
 FAST = (
     "--skip-log-bin",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-flush-method=nosync",
     "--innodb-doublewrite=0",
     "--innodb-buffer-pool-size=64M",
@@ -42,7 +42,7 @@ class Server:
         self._engine = create_engine(self._url("mysql"), isolation_level="AUTOCOMMIT")
 
     def restart(self) -> None:
-        """Stop it, whoever is connected, and start it again."""
+        """Kill it, whatever it is at, and start it again."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(timeout=30)
         self._process = self._start()

@@ -73,50 +73,50 @@ def _show(patience: Patience, adder: Adder, added: Added) -> None:
 
 
 def add_with(
-    database: Database, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
+    patience: Patience, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
 ) -> Done:
-    """Add tasks and do `then` in one transaction; a job that takes none any more gets none.
+    """Add tasks and do `then` in one transaction, once; a job that takes none any more gets none.
 
     Raises AddingInterrupted when it took too long; then nothing was done, and it may be repeated.
     """
     chunks = chunks_of(tasks)
     few = next(chunks, [])
     if next(chunks, None):
-        return _add_many_with(database, adder, tasks, then)
-    while True:
-        with database.writing() as connection:
-            if (
-                not few
-                or adding.add_few(connection, adder, few)
-                or not adding.may_add(connection, adder)
-            ):
-                return then(connection)
+        return _add_many_with(patience, adder, tasks, then)
+
+    def add_and_do(connection: Connection) -> list[Done]:
+        is_added = not few or adding.add_few(connection, adder, few)
+        return [then(connection)] if is_added or not adding.may_add(connection, adder) else []
+
+    while not (done := patience.write(add_and_do)):
         threading.Event().wait(TURN_SECONDS)
+    return done[0]
 
 
 def _add_many_with(
-    database: Database, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
+    patience: Patience, adder: Adder, tasks: Sequence[NewTask], then: Callable[[Connection], Done]
 ) -> Done:
-    hidden = _hide(database, adder, tasks)
+    hidden = _hide(patience, adder, tasks)
+
+    def show_and_do(connection: Connection) -> tuple[bool, Done]:
+        is_shown = hidden is not None and adding.show(connection, adder, hidden)
+        if not is_shown and adding.may_add(connection, adder):
+            raise AddingInterrupted  # they were taken for a dead one's, and removed
+        return is_shown, then(connection)
+
     is_shown = False
     try:
-        with database.writing() as connection:
-            shown = hidden is not None and adding.show(connection, adder, hidden)
-            if not shown and adding.may_add(connection, adder):
-                raise AddingInterrupted  # they were taken for a dead one's, and removed
-            done = then(connection)
-        is_shown = shown
+        is_shown, done = patience.write(show_and_do)
     finally:
         if hidden and not is_shown:
-            adding.remove_hidden(database, adder.job_id, hidden.until)
+            adding.remove_hidden(patience.database, adder.job_id, hidden.until)
     return done
 
 
-def _hide(database: Database, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
-    while not (hidden := adding.add_hidden(database, adder, tasks)):
-        with database.reading() as connection:
-            if not adding.may_add(connection, adder):
-                return None
+def _hide(patience: Patience, adder: Adder, tasks: Iterable[NewTask]) -> Added | None:
+    while not (hidden := adding.add_hidden(patience.database, adder, tasks, patience.write)):
+        if not patience.read(lambda connection: adding.may_add(connection, adder)):
+            return None
         threading.Event().wait(TURN_SECONDS)
     return hidden
 

@@ -19,7 +19,7 @@ from app.jobs.errors import (
 )
 from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
-from app.jobs.gathering import Ticket
+from app.jobs.group import Ticket
 from app.jobs.journal import Journal
 from app.jobs.patience import Rest
 from app.jobs.store import recording

@@ -236,7 +236,7 @@ class Finisher:
         return self._end_job(step, error, [] if error else job.added)
 
     def _end_job(self, step: Step, error: str | None, tasks: list[NewTask]) -> bool:
-        ended = self._record(step, lambda: self._end(step.end(error), tasks))
+        ended = self._record(step, lambda: self._end(step, error, tasks))
         signals.tell_of_ends(self._parts.database, [step.job_id])
         if ended.successor:
             self._parts.announce([ended.successor])
@@ -249,7 +249,7 @@ class Finisher:
             job = FinishingJob(self._parts, step, is_over=True)
             hook = partial(step.handler.all_tasks_done, job)
             error = self._outcome(step, "after", job, hook)
-        self._record(step, lambda: self._let_go(step.end(error)))
+        self._record(step, lambda: self._let_go(step, error))
 
     def _outcome(self, step: Step, stage: str, job: FinishingJob, hook: Callback) -> str | None:
         """Call a callback, if it is to be called; return what went wrong, as a sentence."""
@@ -307,21 +307,33 @@ class Finisher:
         """Record what a callback has come to that is not over, and let the pool do the rest."""
         with contextlib.suppress(TaskLost):
             if stage == "after":
-                self._record(step, lambda: self._let_go(step.end(late)))
+                self._record(step, lambda: self._let_go(step, late))
             elif self._end_job(step, late, []):
                 self._parts.go_on(step.rest)
 
-    def _end(self, end: ending.StepEnd, tasks: list[NewTask]) -> ending.Ended:
+    def _end(self, step: Step, error: str | None, tasks: list[NewTask]) -> ending.Ended:
+        end = step.end(error)
+
         def end_if_owned(connection: Connection) -> ending.Ended:
             if not ending.owns_step(connection, end):
                 raise TaskLost  # and nothing is added
             return ending.end_step(connection, end)
 
-        return add_with(self._parts.database, Adder(job_id=end.job_id), tasks, end_if_owned)
+        return add_with(self._patience(step), Adder(job_id=step.job_id), tasks, end_if_owned)
 
-    def _let_go(self, end: ending.StepEnd) -> None:
-        with self._parts.database.writing() as connection:
-            ending.let_go(connection, end)
+    def _let_go(self, step: Step, error: str | None) -> None:
+        end = step.end(error)
+        self._patience(step).write(lambda connection: ending.let_go(connection, end))
+
+    def _patience(self, step: Step) -> Patience:
+        """What writes the end of a step once, whatever is answered, as long as it is ours."""
+
+        def rest(seconds: float) -> None:
+            if step.call.lost:
+                raise TaskLost
+            threading.Event().wait(seconds)
+
+        return Patience(self._parts.database, rest)
 
     def _record(self, step: Step, write: Callable[[], Written]) -> Written:
         written = patiently(step.call, write, DBAPIError, AddingInterrupted)

@@ -9,86 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import accumulate
 
-from app.jobs.store.numbering import next_number
+from app.jobs.group import Group, Head, Ticket, beyond_measure
 from app.jobs.store.recording import JobState, TaskWrites
 
 #: A state that was just set rests so long, unless its task says something that ends its rest.
 REST_SECONDS = 0.025
 #: One that is set again and again rests no longer than this.
 MOST_REST_SECONDS = 0.045
-#: What tasks say in one group, in characters, but for what belongs together: there are databases
-#: that take no larger statement.
-MOST_SIZE = 2_000_000
 #: Jobs of which it is known which version of their state was stored from here last.
 MOST_STORED = 1_000
-
-
-@dataclass(eq=False, slots=True)
-class Ticket:
-    """A change of a job's state that was handed over; `stored` is None until that is known.
-
-    A lost one is made again: by `again` if it has that, else by the thread that waits for it.
-    """
-
-    writes: TaskWrites
-    again: Callable[[], None] | None
-    stored: bool | None = None
-    refused: str | None = None
-
-    @property
-    def task_id(self) -> int:
-        """Whose change it is."""
-        return self.writes.task_id
-
-    def make_again(self) -> None:
-        """Make the change anew, on the newest state; for one that nobody waits for."""
-        assert self.again
-        self.again()
-
-
-@dataclass(slots=True)
-class Head:
-    """The newest state of a job handed over here, and the version it must find stored."""
-
-    newest: JobState
-    tickets: list[Ticket] = field(default_factory=list)
-
-    def settle(self, *, stored: bool) -> None:
-        """Tell those who wait what became of their changes."""
-        for ticket in self.tickets:
-            ticket.stored = stored
-
-
-@dataclass(slots=True)
-class Group:
-    """What is written in one statement. It belongs to the worker that its claims belong to."""
-
-    worker_id: int
-    writes: dict[int, TaskWrites]
-    heads: dict[int, Head]
-    #: Tasks that were failed because the database refuses what they say.
-    failed: set[int] = field(default_factory=set)
-    written_at: str = ""
-    #: By which it is known when it is written twice.
-    number: int = field(default_factory=next_number)
-
-    @property
-    def job_states(self) -> list[JobState]:
-        """The states of jobs to store."""
-        return [head.newest for head in self.heads.values()]
-
-    @property
-    def ending(self) -> set[int]:
-        """The jobs that may have ended with it."""
-        return {each.job_id for each in self.writes.values() if each.may_end_job}
-
-    @property
-    def job_ids(self) -> set[int]:
-        """The jobs that it changes."""
-        return {each.job_id for each in self.writes.values()} | set(self.heads)
 
 
 class Gathering:
@@ -254,30 +184,29 @@ class Gathering:
 
     def take(self, worker_id: int, now: float) -> Group:
         """Take out all that may be written now. A change made meanwhile builds on what it has."""
-        self._resting = {id_: each for id_, each in self._resting.items() if each[0] > now}
-        later = {id_: self._pending.pop(id_) for id_ in [*self._resting, *self._beyond_measure()]}
-        group = Group(worker_id, self._pending, self._heads)
+        of_job = {
+            ticket.task_id: id_ for id_, head in self._heads.items() for ticket in head.tickets
+        }
+        self._resting = {
+            id_: each
+            for id_, each in self._resting.items()
+            if each[0] > now and id_ not in of_job  # a job's state goes with what was said before
+        }
+        ready = (each for id_, each in self._pending.items() if id_ not in self._resting)
+        beyond = beyond_measure(ready, self._heads, of_job)
+        left = self._resting.keys() | {
+            id_ for id_ in self._pending if -of_job.get(id_, -id_) in beyond
+        }
+        later = {id_: self._pending.pop(id_) for id_ in list(self._pending) if id_ in left}
+        heads = {id_: self._heads.pop(id_) for id_ in list(self._heads) if -id_ not in beyond}
+        group = Group(worker_id, self._pending, heads)
         self._pending = later
         self._lines = sum(len(each.logs) for each in later.values())
-        self._heads = {
+        self._heads |= {
             job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
-            for job_id, head in group.heads.items()
+            for job_id, head in heads.items()
         }
         return group
-
-    def _beyond_measure(self) -> list[int]:
-        """What is left for the next group, for this one would grow too large."""
-        sizes = {id_: each.size for id_, each in self._pending.items() if id_ not in self._resting}
-        if sum(sizes.values()) <= MOST_SIZE:
-            return []
-        bound = {ticket.task_id for head in self._heads.values() for ticket in head.tickets}
-        so_far = accumulate(sizes.values())
-        return [
-            id_
-            for id_, size in zip(sizes, so_far, strict=True)
-            if size > MOST_SIZE
-            if id_ not in bound and id_ != next(iter(sizes))
-        ]
 
     def is_stored(self, group: Group) -> None:
         """A group is written: tell it, and forget the heads that nothing was built on."""

@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from app.db import Database, why
 from app.jobs import signals
 from app.jobs.errors import EngineStopped, TaskLost, TaskTimedOut, ValueNotStorable
-from app.jobs.gathering import Gathering, Group, Ticket
+from app.jobs.gathering import Gathering
+from app.jobs.group import Group, Ticket
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, JobState, TaskWrites
 from app.jobs.writing import Writer

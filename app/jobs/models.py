@@ -215,6 +215,17 @@ class Task(Base):
     )
 
 
+class Mark(Base):
+    """Left by a transaction whose COMMIT may get no answer: who finds it knows it came true."""
+
+    __tablename__ = "mark"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (Index("ix_mark_at", "at"),)
+
+
 class Attempt(Base):
     """A try of a task that did not end well. One that did is told by the task's own row."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.db import Database
-from app.jobs.gathering import Group
+from app.jobs.group import Group
 from app.jobs.store import recording
 
 

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import Database, Line, why
 from app.jobs.errors import EngineStopped, JobNotFound, TaskLost, ValueNotStorable
-from app.jobs.gathering import Gathering, Group, Ticket
+from app.jobs.gathering import Gathering
+from app.jobs.group import Group, Ticket
 from app.jobs.refusals import refused
 from app.jobs.store import recording
 from app.jobs.store.recording import Fenced, StateMoved

@@ -11,16 +11,17 @@ import pytest
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine
+from tests.conftest import AT_HAND
 from tests.faults import audit, life
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Leave PostgreSQL to the long run, in tests that do not name it themselves."""
+    """Leave the servers to the long run, in tests that do not name databases themselves."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    named = marks & {"conformance", "about_sqlite", "about_postgresql"}
+    named = "conformance" in marks or any(mark.startswith("about_") for mark in marks)
     if "on" in metafunc.fixturenames and not named and not metafunc.config.getoption("--on"):
-        there = pytest.param("postgresql", marks=pytest.mark.long)
-        metafunc.parametrize("on", ["sqlite", there], indirect=True)
+        there = [pytest.param(kind, marks=pytest.mark.long) for kind in AT_HAND[1:]]
+        metafunc.parametrize("on", ["sqlite", *there], indirect=True)
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.db import Database
 from app.jobs import Engine
 from app.jobs.worker import Mark
 from tests.eventually import eventually
 from tests.faults import audit, clock, life, verdict
 from tests.faults.disk import full, small_disk
 from tests.faults.life import Fate, Life
-from tests.jobs.locking import locked
+from tests.jobs.locking import cut_connections, locked
 from tests.jobs.looking import sql
 from tests.jobs.test_lost_workers import living
 from tests.server import migrated
@@ -121,22 +120,13 @@ def test_a_wrong_clock_takes_nobody_for_dead_who_shares_a_database(
     all_ends_well(looking, folder, job_id)
 
 
-@pytest.mark.about_postgresql("only there is a connection to be cut")
+@pytest.mark.about_servers("SQLite's connections cannot be cut")
 def test_a_connection_that_is_cut_costs_no_task(folder: Path, looking: Engine) -> None:
     Life(folder)
     Life(folder)
     job_id = begun(looking, folder)
     for share in range(1, 5):
         eventually(lambda share=share: looking.job(job_id).done > share * TASKS // 6, within=20)  # type: ignore[misc]
-        cut_all_connections(looking.database)
+        cut_connections(looking.database)
+        looking.database.dispose()  # our own that rest in the pool are of no use any more
     all_ends_well(looking, folder, job_id)
-
-
-def cut_all_connections(database: Database) -> None:
-    """Cut those of all others, and forget our own that rest in the pool."""
-    sql(
-        database,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
-    database.dispose()

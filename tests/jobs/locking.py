@@ -1,9 +1,12 @@
-"""Another program that keeps the database locked, and one that refuses rows."""
+"""Others that keep the database locked, break connections to it, or refuse rows."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 from app.engines import MARIADB_TURN, POSTGRESQL_TURN
@@ -33,6 +36,21 @@ LOCKS = {
     ),
     "mariadb": (MARIADB_TURN, *(f"SELECT * FROM {table} FOR UPDATE" for table in TABLES)),
 }
+
+
+def cut_connections(database: Database) -> None:
+    """Break those of all others to a server's database, whatever they are at."""
+    if database.url.get_backend_name() == "postgresql":
+        sql(
+            database,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        return
+    others = "SELECT id FROM information_schema.processlist WHERE db = database()"
+    for (other,) in sql(database, f"{others} AND id <> connection_id()"):
+        with contextlib.suppress(DBAPIError):  # it has ended by itself
+            sql(database, f"KILL {other}")
 
 
 def refuse(database: Database, when: str, table: str = "task", on: str = "UPDATE") -> None:

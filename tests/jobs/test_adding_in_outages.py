@@ -17,16 +17,12 @@ from app.jobs.errors import TaskLost, TaskTimedOut
 from app.jobs.store import creating
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
-from tests.jobs.locking import locked, refuse
+from tests.jobs.locking import cut_connections, locked, refuse
 from tests.jobs.looking import blank, done, ended, recounted, running, sql
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 AWAY = "The database is away, and is tried again soon"
 FEW, MANY = 3, 35
-CUT = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +136,7 @@ def test_nor_when_it_is_not_answered_what_became_of_it(
     add_with_a_commit_lost(engines, monkeypatch, FEW, commits)
 
 
-@pytest.mark.about_postgresql("SQLite's connections cannot be cut")
+@pytest.mark.about_servers("SQLite's connections cannot be cut")
 def test_every_addition_is_made_once_however_often_connections_break(engines: Engines) -> None:
     added: list[int] = []
 
@@ -156,7 +152,7 @@ def test_every_addition_is_made_once_however_often_connections_break(engines: En
     job_id = engine.start_new_job("x", None, tasks, "work")
     for many in range(20, 320, 25):
         eventually(lambda many=many: len(added) >= many, within=30)  # type: ignore[misc]
-        sql(looker.database, CUT)
+        cut_connections(looker.database)
     job = done(looker, job_id, within=60)
     assert sorted(added) == list(range(4, 504))
     assert (job.done, job.counts) == (504, recounted(looker.database, job_id))

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from app.jobs import JobStatus
 from app.jobs.errors import TaskLost, TaskTimedOut
-from app.jobs.store import ending, recording
+from app.jobs.signals import job_finished
+from app.jobs.store import creating, ending, recording
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.hooked import Hooked, nothing, over, run
@@ -110,3 +111,28 @@ def test_it_hears_that_the_engine_stops(
     eventually(lambda: heard)
     gate.set()
     assert over(engines(handler), job_id).status == JobStatus.DONE
+
+
+@pytest.mark.about_servers("between SQLite and who asks it no answer is lost")
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize("count", [3, 35])
+def test_its_end_is_recorded_once_although_the_commit_is_not_answered(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, lost: int, count: int
+) -> None:
+    monkeypatch.setattr(creating, "CHUNK", 10)
+    ended: list[int] = []
+    commits = Commits(*range(1, 9), is_carried_out=True)
+
+    def before(job: Any, rounds: int) -> None:
+        if rounds == 1:
+            job.add_tasks(blank(count))
+        if rounds == lost:
+            commits.watch(monkeypatch)
+
+    handler = Hooked(before, nothing)
+    with job_finished.connected_to(lambda _, job: ended.append(job.id)):
+        job = run(engines(handler))
+    assert (job.status, job.error, job.total) == (JobStatus.DONE, None, job.done)
+    assert job.total >= count
+    assert handler.called == ["before 1", "before 2", "after"]
+    assert ended == [job.id]

@@ -14,7 +14,8 @@ from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
 from app.jobs.context import Call
 from app.jobs.errors import CreationInterrupted
-from app.jobs.gathering import Gathering, Group, Head, Ticket
+from app.jobs.gathering import Gathering
+from app.jobs.group import Group, Head, Ticket
 from app.jobs.refusals import refused
 from app.jobs.store import candidates, creating, keeping, recording
 from app.jobs.store.claiming import Order

@@ -1,4 +1,4 @@
-"""A connection that breaks, or a PostgreSQL that restarts, loses nothing and repeats nothing."""
+"""A connection that breaks, or a server that restarts, loses nothing and repeats nothing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from sqlalchemy.exc import OperationalError
 
 from app.db import Database
 from app.jobs import Handler, Task
-from app.jobs.store import claiming, ending, keeping, recording
+from app.jobs.store import claiming, keeping, recording
 from app.jobs.store.claiming import Order
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
+from tests.jobs.locking import cut_connections
 from tests.jobs.looking import blank, done, recounted, sql
 
-pytestmark = pytest.mark.parametrize("on", ["postgresql"], indirect=True)
+pytestmark = pytest.mark.about_servers("SQLite's connections cannot be cut")
 
 FREE: dict[str, Any] = {"parallel_limit": None, "concurrency_limit": None}
 WORK = Handler(name="work", run=print)
-CUT = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
 
 
 def count(state: dict[str, Any]) -> None:
@@ -45,7 +42,7 @@ def test_every_task_runs_once_and_counts_once_however_often_connections_break(
     looker = engines(WORK, runs=False)
     for many in range(20, 220, 20):
         eventually(lambda many=many: len(ran) >= many, within=30)  # type: ignore[misc]
-        sql(looker.database, CUT)
+        cut_connections(looker.database)
     job = done(looker, job_id, within=60)
     assert sorted(ran) == list(range(300))
     assert job.counts == recounted(looker.database, job_id)
@@ -130,22 +127,6 @@ def test_an_order_that_comes_too_late_is_not_carried_out(
     assert claimed(2, Order()) == "QUEUED"
     assert claimed(1, Order(start=[(job_id, 1)])) == "QUEUED"
     assert claimed(3, Order(start=[(job_id, 1)])) == "IN_PROGRESS"
-
-
-def test_an_end_that_is_recorded_twice_still_owes_its_last_callback(
-    engines: Engines, worker_id: int
-) -> None:
-    engine = engines(WORK, runs=False)
-    job_id = engine.start_new_job("x", None, [], "work")
-    sql(
-        engine.database,
-        "UPDATE job SET status = 'IN_PROGRESS', finish_step = 'before', finisher = :worker_id",
-        worker_id=worker_id,
-    )
-    step = ending.StepEnd(job_id=job_id, worker_id=worker_id, run=None, is_owed=True)
-    for _ in range(2):
-        with engine.database.writing() as connection:
-            assert ending.end_step(connection, step) == ending.Ended(is_owed=True)
 
 
 def test_the_clock_of_a_host_ends_no_lease(

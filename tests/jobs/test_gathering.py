@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.jobs.gathering import MOST_SIZE, Gathering
+from app.jobs.gathering import Gathering
+from app.jobs.group import MOST_SIZE, Group
 from app.jobs.states import TaskStatus
 from app.jobs.store.recording import JobState, TaskWrites
 
@@ -81,6 +82,13 @@ def test_lines_count_until_they_are_written_kept_back_or_forgotten() -> None:
     assert len(gathering) == 0
 
 
+def taken(gathering: Gathering) -> Group:
+    """The next group, once it is written."""
+    group = gathering.take(WORKER, now=0.0)
+    gathering.is_stored(group)
+    return group
+
+
 def large(task_id: int, size: int) -> TaskWrites:
     """A task that ends with a result of this size."""
     return TaskWrites(WORKER, task_id, JOB, 1, status=TaskStatus.DONE, result="x" * size)
@@ -100,5 +108,39 @@ def test_one_that_is_larger_by_itself_is_written_all_the_same() -> None:
 def test_what_belongs_to_a_change_of_its_job_is_written_with_it() -> None:
     gathering = collected(large(1, MOST_SIZE))
     gathering.offer(JobState(JOB, 0, "{}"), "{}", large(2, MOST_SIZE), None)
+    groups = [taken(gathering) for _ in range(3)]
+    assert [(sorted(group.writes), list(group.heads)) for group in groups] == [
+        ([1], []), ([2], [JOB]), ([], []),
+    ]  # fmt: skip
+
+
+def test_states_of_jobs_count_as_well() -> None:
+    gathering = collected(large(1, 9))
+    for job_id in (1, 2, 3):
+        seen = JobState(job_id, 0, "{}")
+        gathering.offer(
+            seen, "x" * (MOST_SIZE // 2), TaskWrites(WORKER, 10 + job_id, job_id, 1), None
+        )
+    groups = [taken(gathering) for _ in range(4)]
+    assert [(sorted(group.writes), sorted(group.heads)) for group in groups] == [
+        ([1, 11], [1]), ([12, 13], [2, 3]), ([], []), ([], []),
+    ]  # fmt: skip
+    assert groups[1].heads[2].newest.base == 0
+
+
+def test_who_was_left_comes_first_next_time() -> None:
+    gathering = collected(large(1, MOST_SIZE), large(2, MOST_SIZE))
+    gathering.take(WORKER, now=0.0)
+    for word in (large(1, MOST_SIZE), large(3, 1)):
+        gathering.say(word)
+    gathering.collect(WORKER, now=0.0)
+    assert [sorted(gathering.take(WORKER, now=0.0).writes) for _ in range(3)] == [[2], [1], [3]]
+
+
+def test_a_task_that_rests_is_written_with_a_change_of_its_job_that_it_has_made() -> None:
+    gathering = Gathering()
+    gathering.add_state(said(state="1"), now=0.0)
+    gathering.offer(JobState(JOB, 0, "{}"), "{}", said(), None)
+    gathering.add_state(said(state="2"), now=0.0)
     group = gathering.take(WORKER, now=0.0)
-    assert (sorted(group.writes), list(group.heads)) == ([1, 2], [JOB])
+    assert (group.writes[TASK].state, list(group.heads)) == ("2", [JOB])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from collections.abc import Iterator
@@ -9,14 +10,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
 from app import schema
 from app.db import Base, Database
+from app.engines import MARIADB_MIGRATING
+from app.jobs.errors import is_outage
 from app.jobs.store import candidates, claiming, keeping, on_mariadb, recording
 from app.jobs.store.claiming import Order
 from app.jobs.store.recording import TaskWrites
 from app.schema import Schema
-from app.sql import Statement, for_each, written_out
+from app.sql import Statement, for_each, rows, written_out
+from app.sql import statement as asked
 from tests import mariadb as mariadb_server
 from tests.jobs.test_query_plans import PLANS
 from tests.jobs.test_query_plans_there import VALUES
@@ -78,7 +83,7 @@ def test_its_tables_are_what_the_models_say(connection: Connection) -> None:
 
 
 def test_the_migration_has_its_newest_programs() -> None:
-    made = importlib.import_module("migrations.versions.0009_mariadb").STATEMENTS
+    made = importlib.import_module("migrations.versions.0010_mariadb").STATEMENTS
     assert made[-len(on_mariadb.PROGRAMS) :] == on_mariadb.PROGRAMS
 
 
@@ -152,8 +157,60 @@ def database_there(url: str) -> Iterator[Database]:
 def test_who_changes_the_tables_is_alone(database_there: Database) -> None:
     def free() -> Any:
         with database_there.reading() as connection:
-            return connection.exec_driver_sql("SELECT is_free_lock('jobdeck')").scalar()
+            asked = "SELECT is_free_lock(concat('jobdeck ', database()))"
+            return connection.exec_driver_sql(asked).scalar()
 
     with database_there.migrating():
         assert free() == 0
+        other = Database(str(database_there.url))
+        other.kind = dataclasses.replace(other.kind, migrating=MARIADB_MIGRATING.replace("60", "0"))
+        with pytest.raises(DBAPIError), other.migrating():
+            pass
+        other.dispose()
     assert free() == 1
+
+
+def test_each_statement_by_itself_is_committed_and_a_transaction_sees_what_others_commit(
+    database_there: Database,
+) -> None:
+    rename = "UPDATE job SET name = '{}' WHERE id = 7"
+    name = "SELECT name FROM job WHERE id = 7"
+    other = Database(str(database_there.url))
+    with database_there.writing_once() as connection:
+        connection.exec_driver_sql(rename.format("by itself"))
+    with other.engine.begin() as looking:
+        assert looking.exec_driver_sql(name).scalar() == "by itself"
+        with database_there.writing() as connection:
+            connection.exec_driver_sql(rename.format("together"))
+            assert looking.exec_driver_sql(name).scalar() == "by itself"
+        assert looking.exec_driver_sql(name).scalar() == "together"
+    other.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_about_rows"),
+    [("INSERT INTO job (name, handler, status, created_at) VALUES ('x', 'y', 'NONE', 'z')", True),
+     ("UPDATE handler SET name = repeat('x', 300)", True),
+     ("SELECT nothing FROM job", True),
+     ("SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1205", False),
+     ("SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1114", False),
+     ("KILL connection_id()", False)],
+)  # fmt: skip
+def test_what_is_refused_is_no_outage(
+    database_there: Database, statement: str, is_about_rows: bool
+) -> None:
+    for ask in (lambda connection: connection.exec_driver_sql(statement),
+                lambda connection: rows(connection, asked(statement), {})):  # fmt: skip
+        with pytest.raises(DBAPIError) as refused, database_there.reading() as connection:
+            ask(connection)
+        assert is_outage(refused.value) is not is_about_rows
+
+
+def test_a_group_that_is_broken_off_leaves_nothing_behind(database_there: Database) -> None:
+    """Else what the next one on this connection changes would not be counted."""
+    with database_there.reading() as connection:
+        before = connection.exec_driver_sql("SELECT connection_id()").scalar_one()
+        with pytest.raises(DBAPIError):
+            rows(connection, asked("SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1317"), {})
+    with database_there.reading() as connection:
+        assert connection.exec_driver_sql("SELECT connection_id()").scalar_one() != before

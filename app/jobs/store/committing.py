@@ -1,7 +1,6 @@
-"""What became of a transaction whose COMMIT nobody answered.
+"""What became of a transaction whose COMMIT nobody answered: it leaves a mark, which tells.
 
-PostgreSQL remembers. On MariaDB the transaction leaves a mark, which is there if it has come true.
-SQLite always tells.
+The mark commits with what it marks. SQLite always answers, and needs none.
 """
 
 from __future__ import annotations
@@ -18,31 +17,24 @@ from app.sql import statement
 #: So long a mark is kept: nobody asks for one so late.
 KEPT: Final = timedelta(hours=1)
 
-MARK = (
-    statement("SELECT NULL")
-    .on_postgresql("SELECT CAST(pg_current_xact_id() AS text)")
-    .on_mariadb("INSERT INTO mark (token, at) VALUES (:token, :at) RETURNING token")
-)
-FORGET = statement("DELETE FROM mark WHERE at < :before LIMIT 100")
-OUTCOME = statement("SELECT pg_xact_status(CAST(:mark AS xid8))").on_mariadb(
-    "SELECT CASE WHEN count(*) = 0 THEN 'aborted' END FROM mark WHERE token = :mark"
-)
+MARK = statement("INSERT INTO mark (token, at) VALUES (:token, :at)")
+FORGET = statement("DELETE FROM mark WHERE at < :before")
+IS_THERE = statement("SELECT 1 FROM mark WHERE token = :token")
 
 
 def mark(connection: Connection) -> str | None:
     """What this transaction is to be known by afterwards; None: its COMMIT is always answered."""
-    moment = now()
-    if connection.dialect.name == "mariadb":
-        connection.execute(FORGET, {"before": iso(moment - KEPT)})
-    values = {"token": secrets.token_hex(16), "at": iso(moment)}
-    found: str | None = connection.execute(MARK, values).scalar_one()
-    return found
+    if connection.dialect.name == "sqlite":
+        return None
+    token, moment = secrets.token_hex(16), now()
+    connection.execute(FORGET, {"before": iso(moment - KEPT)})
+    connection.execute(MARK, {"token": token, "at": iso(moment)})
+    return token
 
 
-def is_committed(connection: Connection, mark: str) -> bool:
+def is_committed(connection: Connection, token: str) -> bool:
     """Whether a transaction with this mark has come true.
 
     To be asked in its turn, when that transaction, which had the turn before, is over.
     """
-    outcome: str | None = connection.execute(OUTCOME, {"mark": mark}).scalar_one()
-    return outcome != "aborted"
+    return connection.execute(IS_THERE, {"token": token}).first() is not None

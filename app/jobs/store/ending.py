@@ -151,8 +151,6 @@ def end_step(connection: Connection, step: StepEnd) -> Ended:
         is_owed = step.is_owed and owns_step(connection, step)
         successor = follow(connection, step.job_id, step.reschedule) if step.reschedule else None
         return Ended(is_owed, successor)
-    if connection.execute(IS_OVER, step.values).first():
-        return Ended(is_owed=True)  # it was recorded before, over a connection that broke then
     # It has tasks although its callback failed, or was cancelled with tasks that it has added.
     let_go(connection, step)
     return Ended()
@@ -163,7 +161,6 @@ def let_go(connection: Connection, step: StepEnd) -> None:
     connection.execute(LET_GO, step.values)
 
 
-IS_OVER = statement(f"SELECT 1 FROM job WHERE {OWNED} AND finish_step = 'after'")
 OWNS = statement(f"SELECT 1 FROM job WHERE {OWNED}")
 CANCELLED = statement("SELECT 1 FROM job WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
 

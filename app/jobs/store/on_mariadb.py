@@ -82,10 +82,10 @@ turn: BEGIN
   DECLARE {variables} LONGTEXT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
     SET {_COUNTS_ITSELF} = NULL;
-    IF is_whole THEN ROLLBACK; END IF;
+    IF is_whole THEN ROLLBACK; ELSE ROLLBACK TO SAVEPOINT jobdeck; END IF;
     RESIGNAL;
   END;
-  IF is_whole THEN START TRANSACTION; END IF;
+  IF is_whole THEN START TRANSACTION; ELSE SAVEPOINT jobdeck; END IF;
   {MARIADB_TURN.replace("id FROM", "id INTO @jobdeck_turn FROM")};
   UPDATE worker SET {number} = the_number
   WHERE id = the_worker_id AND alive AND {number} < the_number;

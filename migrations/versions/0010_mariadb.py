@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -32,6 +32,12 @@ STATEMENTS = (
   limits_set_at VARCHAR(27),
   limits_set_by BIGINT,
   CONSTRAINT pk_handler PRIMARY KEY (name)
+)""",
+    """CREATE TABLE IF NOT EXISTS mark (
+  token VARCHAR(32) NOT NULL,
+  at VARCHAR(27) NOT NULL,
+  CONSTRAINT pk_mark PRIMARY KEY (token),
+  INDEX ix_mark_at (at)
 )""",
     """CREATE TABLE IF NOT EXISTS "user" (
   id BIGINT NOT NULL AUTO_INCREMENT,
@@ -126,7 +132,7 @@ STATEMENTS = (
   INDEX ix_job_created_at (created_at, id),
   INDEX ix_job_started_by (started_by, id),
   INDEX ix_job_active (started_by, status, id),
-  INDEX ix_job_cancelling (cancel_requested_at),
+  INDEX ix_job_cancelling (status, cancel_requested_at),
   INDEX ix_job_retrying (retrying(1)),
   INDEX ix_job_adding (adding_until),
   INDEX ix_job_finisher (finisher),
@@ -251,12 +257,6 @@ STATEMENTS = (
   PRIMARY KEY (id)
 )""",
     """INSERT IGNORE INTO turn (id) VALUES (1)""",
-    """CREATE TABLE IF NOT EXISTS mark (
-  token VARCHAR(32) NOT NULL,
-  at VARCHAR(27) NOT NULL,
-  PRIMARY KEY (token),
-  INDEX ix_mark_at (at)
-)""",
     """CREATE OR REPLACE TRIGGER task_versioned BEFORE UPDATE ON task FOR EACH ROW
   SET NEW.version = (
     SELECT version + (@jobdeck_counts_itself IS NULL) FROM job WHERE id = NEW.job_id)""",
@@ -292,10 +292,10 @@ turn: BEGIN
   DECLARE taken, started LONGTEXT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
     SET @jobdeck_counts_itself = NULL;
-    IF is_whole THEN ROLLBACK; END IF;
+    IF is_whole THEN ROLLBACK; ELSE ROLLBACK TO SAVEPOINT jobdeck; END IF;
     RESIGNAL;
   END;
-  IF is_whole THEN START TRANSACTION; END IF;
+  IF is_whole THEN START TRANSACTION; ELSE SAVEPOINT jobdeck; END IF;
   SELECT id INTO @jobdeck_turn FROM turn WHERE id = 1 FOR UPDATE;
   UPDATE worker SET last_claim = the_number
   WHERE id = the_worker_id AND alive AND last_claim < the_number;
@@ -403,10 +403,10 @@ turn: BEGIN
   DECLARE again LONGTEXT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
     SET @jobdeck_counts_itself = NULL;
-    IF is_whole THEN ROLLBACK; END IF;
+    IF is_whole THEN ROLLBACK; ELSE ROLLBACK TO SAVEPOINT jobdeck; END IF;
     RESIGNAL;
   END;
-  IF is_whole THEN START TRANSACTION; END IF;
+  IF is_whole THEN START TRANSACTION; ELSE SAVEPOINT jobdeck; END IF;
   SELECT id INTO @jobdeck_turn FROM turn WHERE id = 1 FOR UPDATE;
   UPDATE worker SET last_group = the_number
   WHERE id = the_worker_id AND alive AND last_group < the_number;

@@ -1,10 +1,11 @@
-"""A PostgreSQL that is restarted in the middle of the work, or whose disk is full."""
+"""A server that is restarted in the middle of the work, or whose disk is full."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,25 +14,31 @@ from sqlalchemy.exc import OperationalError
 
 from app import schema
 from app.jobs import Engine
-from tests import postgresql
+from tests import mariadb, postgresql
 from tests.eventually import eventually
 from tests.faults import audit, life
 from tests.faults.disk import full, small_disk
 from tests.faults.life import Life
 from tests.faults.test_trouble import TASKS, all_ends_well, begun
 
-pytestmark = [pytest.mark.long, pytest.mark.about_postgresql("a server of the test's own")]
+pytestmark = pytest.mark.long
+
+Server = postgresql.Server | mariadb.Server
+RUNNING: dict[str, Callable[[], AbstractContextManager[Server]]] = {
+    "postgresql": postgresql.running,
+    "mariadb": mariadb.running,
+}
 
 
 @pytest.fixture
-def server() -> Iterator[postgresql.Server]:
+def server(on: str) -> Iterator[Server]:
     """A server that may be harmed."""
-    with postgresql.running() as server:
+    with RUNNING[on]() as server:
         yield server
 
 
 @pytest.fixture
-def url(server: postgresql.Server) -> Iterator[str]:
+def url(server: Server) -> Iterator[str]:
     """An empty database of it."""
     with server.database() as url:
         yield url
@@ -47,8 +54,9 @@ def prepared(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return engine
 
 
+@pytest.mark.about_servers("SQLite has no server")
 def test_a_restart_in_the_middle_of_the_work_costs_no_task(
-    server: postgresql.Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looking = prepared(url, tmp_path, monkeypatch)
     Life(tmp_path)
@@ -62,8 +70,9 @@ def test_a_restart_in_the_middle_of_the_work_costs_no_task(
     looking.database.dispose()
 
 
+@pytest.mark.about_postgresql("only there a database can be given another disk")
 def test_a_full_disk_holds_work_up_until_there_is_room_again(
-    server: postgresql.Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with small_disk(64) as disk:
         if os.geteuid() == 0:
