@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -81,9 +82,10 @@ class Server:
         return f"mariadb+pymysql://root@127.0.0.1:{self.port}/{database}"
 
     def _start(self) -> subprocess.Popen[bytes]:
-        places = f"--datadir={self._folder / 'data'}", f"--socket={self._folder / 'socket'}"
         where = f"--port={self.port}", "--bind-address=127.0.0.1"
-        command = ["mariadbd", "--no-defaults", *_as_whom(), *places, *where, *FAST]
+        socket = f"--socket={self._folder / 'socket'}"
+        command = ["mariadbd", "--no-defaults", *_as_whom(), *_places(self._folder), socket, *where]
+        command += FAST
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log)
 
@@ -93,9 +95,7 @@ def running() -> Iterator[Server]:
     """Start a server, and stop it and remove its files afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="jobdeck-mariadb-"))
     try:
-        install = ["mariadb-install-db", "--no-defaults", *_as_whom(), "--skip-test-db"]
-        where = [f"--datadir={folder / 'data'}", "--auth-root-authentication-method=normal"]
-        subprocess.run([*install, *where], check=True, stdout=subprocess.DEVNULL)
+        _install(folder)
         server = Server(folder)
         try:
             eventually(server.answers, within=30)
@@ -106,9 +106,25 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
+def _install(folder: Path) -> None:
+    """One at a time: two that are installed in the same moment disturb each other now and then."""
+    program = ["mariadb-install-db", "--no-defaults", *_as_whom(), "--skip-test-db"]
+    where = [*_places(folder), "--auth-root-authentication-method=normal"]
+    with (Path(tempfile.gettempdir()) / "jobdeck-mariadb.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run([*program, *where], check=True, stdout=subprocess.DEVNULL)
+
+
 def is_installed() -> bool:
     """Whether there is one to run."""
     return all(map(shutil.which, PROGRAMS))
+
+
+def _places(folder: Path) -> tuple[str, str]:
+    """Its own, also for what is there for a moment: several begin at once."""
+    for name in ("data", "tmp"):
+        (folder / name).mkdir(exist_ok=True)
+    return f"--datadir={folder / 'data'}", f"--tmpdir={folder / 'tmp'}"
 
 
 def _as_whom() -> tuple[str, ...]:
