@@ -109,7 +109,10 @@ def memory_of(server: Server) -> int:
     """How many megabytes the largest of the server's processes has taken at most."""
     found = []
     for status in Path("/proc").glob("[0-9]*/status"):
-        text = status.read_text() if status.exists() else ""
+        try:
+            text = status.read_text()
+        except (FileNotFoundError, ProcessLookupError):  # another one's, that has just ended
+            continue
         if f"\nNSpgid:\t{server.process.pid}\n" in text and "VmHWM" in text:
             found.append(int(text.split("VmHWM:")[1].split()[0]) // 1024)
     assert found
