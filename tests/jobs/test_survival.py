@@ -15,11 +15,14 @@ from app.db import Database
 from app.jobs import Handler, JobStatus
 from app.jobs.errors import EngineStopped, TaskLost
 from app.jobs.executor import Executor
+from app.jobs.gathering import Gathering
+from app.jobs.group import Group, Ticket
 from app.jobs.journal import Journal
 from app.jobs.scheduler import Scheduler
 from app.jobs.store import claiming, keeping, recording
 from app.jobs.store.recording import JobState, TaskWrites
 from app.jobs.worker import death_of
+from app.jobs.writing import Writer
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import blank, done, ended, sql
@@ -244,3 +247,17 @@ def test_a_task_knows_its_id(engines: Engines) -> None:
     job_id = engine.start_new_job("x", None, blank(1), "work")
     done(engine, job_id)
     assert engine.task(job_id, 0).result == engine.task(job_id, 0).id
+
+
+def test_what_is_to_be_made_again_when_the_engine_gives_up_ends_the_writing(
+    database: Database,
+) -> None:
+    def again() -> None:
+        raise EngineStopped
+
+    gathering = Gathering()
+    gathering.lost[Ticket(TaskWrites(1, 1, 1, 1), again)] = None
+    writer = Writer(database, gathering, threading.Condition(), threading.Event())
+    with pytest.raises(EngineStopped):
+        writer.write(Group(1, {}, {}))
+    assert writer.trouble is None  # the database is not to blame
