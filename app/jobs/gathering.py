@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from app.jobs.group import Group, Head, Ticket, beyond_measure
+from app.jobs.group import MOST_SIZE, Group, Head, Ticket, beyond_measure, unit_of
 from app.jobs.store.recording import JobState, TaskWrites
 
 #: A state that was just set rests so long, unless its task says something that ends its rest.
@@ -41,6 +41,7 @@ class Gathering:
         # Tries whose time is over and whose threads go on: nothing they say counts any more.
         self._cut_off: set[tuple[int, int]] = set()
         self._lines = 0  # of logs, among what is pending
+        self._size = 0  # of what is pending, or more: a newer word takes the place of an older one
         #: Lost changes that nobody waits for.
         self.lost: dict[Ticket, None] = {}
 
@@ -148,6 +149,8 @@ class Gathering:
             earlier.add(writes)
         if writes.logs:
             self._lines += len(writes.logs)
+        if writes.logs or not writes.is_plain:
+            self._size += writes.size
 
     def add_state(self, writes: TaskWrites, now: float) -> None:
         """Add a state that was set now, and let it rest."""
@@ -184,29 +187,34 @@ class Gathering:
 
     def take(self, worker_id: int, now: float) -> Group:
         """Take out all that may be written now. A change made meanwhile builds on what it has."""
-        of_job = {
-            ticket.task_id: id_ for id_, head in self._heads.items() for ticket in head.tickets
-        }
-        self._resting = {
-            id_: each
-            for id_, each in self._resting.items()
-            if each[0] > now and id_ not in of_job  # a job's state goes with what was said before
-        }
-        ready = (each for id_, each in self._pending.items() if id_ not in self._resting)
-        beyond = beyond_measure(ready, self._heads, of_job)
-        left = self._resting.keys() | {
-            id_ for id_ in self._pending if -of_job.get(id_, -id_) in beyond
-        }
+        left, kept = self._left(now)
         later = {id_: self._pending.pop(id_) for id_ in list(self._pending) if id_ in left}
-        heads = {id_: self._heads.pop(id_) for id_ in list(self._heads) if -id_ not in beyond}
+        heads = {id_: self._heads.pop(id_) for id_ in list(self._heads) if id_ not in kept}
         group = Group(worker_id, self._pending, heads)
         self._pending = later
         self._lines = sum(len(each.logs) for each in later.values())
+        self._size = sum(each.size for each in later.values())
         self._heads |= {
             job_id: Head(JobState(job_id, head.newest.base + 1, head.newest.state))
             for job_id, head in heads.items()
         }
         return group
+
+    def _left(self, now: float) -> tuple[set[int], set[int]]:
+        """Tasks and jobs that are not written yet: they rest, or the group would grow too large."""
+        of_job = {each.task_id: id_ for id_, head in self._heads.items() for each in head.tickets}
+        self._resting = {
+            id_: each
+            for id_, each in self._resting.items()
+            if each[0] > now and id_ not in of_job  # a job's state goes with what was said before
+        }
+        states = sum(len(head.newest.state) for head in self._heads.values())
+        if self._size + states <= MOST_SIZE:
+            return set(self._resting), set()
+        ready = [each for id_, each in self._pending.items() if id_ not in self._resting]
+        beyond = beyond_measure(ready, self._heads, of_job)
+        tasks = {each.task_id for each in ready if unit_of(each, of_job) in beyond}
+        return tasks | self._resting.keys(), {-unit for unit in beyond}
 
     def is_stored(self, group: Group) -> None:
         """A group is written: tell it, and forget the heads that nothing was built on."""
@@ -224,7 +232,7 @@ class Gathering:
         for head in self._heads.values():
             head.settle(stored=False)
         self._cut_off.clear()
-        self._lines = 0
+        self._lines = self._size = 0
         said = (self._pending, self._resting, self._held, self._heads, self._refused, self.lost)
         for each in said:
             each.clear()

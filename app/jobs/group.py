@@ -79,16 +79,22 @@ class Group:
         return {each.job_id for each in self.writes.values()} | set(self.heads)
 
 
+def unit_of(writes: TaskWrites, of_job: Mapping[int, int]) -> int:
+    """What is written together or not at all: a task's id, or a job's below 0."""
+    job_id = of_job.get(writes.task_id)
+    return writes.task_id if job_id is None else -job_id
+
+
 def beyond_measure(
     ready: Iterable[TaskWrites], heads: Mapping[int, Head], of_job: Mapping[int, int]
 ) -> set[int]:
     """What is left for the next group, for this one would grow too large.
 
-    Tasks by their ids; jobs below 0, with all their tasks that have a part `of_job` in a change.
+    By their units: a job's has all its tasks that have a part in a change of it, see `of_job`.
     """
     sizes: dict[int, int] = {}
     for writes in ready:
-        unit = -of_job.get(writes.task_id, -writes.task_id)
+        unit = unit_of(writes, of_job)
         sizes[unit] = sizes.get(unit, 0) + writes.size
     for job_id, head in heads.items():
         sizes[-job_id] = sizes.get(-job_id, 0) + len(head.newest.state)
