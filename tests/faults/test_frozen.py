@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from app.db import Database
 from app.jobs import Engine
+from app.jobs.store import on_mariadb
 from tests.eventually import eventually
 from tests.faults import verdict
 from tests.faults.life import Life, end_all
@@ -60,10 +62,10 @@ def test_a_frozen_worker_that_wakes_up_records_nothing_twice(folder: Path, looki
     verdict.all_is_right(looking, job.job_id, TASKS)
 
 
+@pytest.mark.usefixtures("unfenced")
 def test_without_the_fence_it_would_and_that_would_be_noticed(
     folder: Path, looking: Engine
 ) -> None:
-    take_the_fence_out(looking.database)
     # Only what it writes could tell it of its death: its next heartbeat is far away.
     thawed(folder, looking, lease=1200)
     wrong = eventually(lambda: verdict.forbidden_moves(looking), within=20)
@@ -103,6 +105,17 @@ PROGRAMS = {
         "DROP PROCEDURE {name}",
     ),
 }
+
+
+@pytest.fixture
+def unfenced(looking: Engine) -> Iterator[None]:
+    """Without the fence, which comes back afterwards: tests share a database on MariaDB."""
+    take_the_fence_out(looking.database)
+    yield
+    end_all()
+    if looking.database.url.get_backend_name() == "mariadb":
+        for program in on_mariadb.PROGRAMS:
+            sql(looking.database, program)
 
 
 def take_the_fence_out(database: Database) -> None:
