@@ -55,7 +55,7 @@ def test_a_retry_is_whole_or_not_at_all_when_its_retrier_dies(
         verdict.counts_are_exact(looking, job_id)
     begun = [job_id for job_id in jobs if not looking.job(job_id).is_final]
     life = Life(folder)
-    eventually(lambda: all(looking.job(job_id).started_at for job_id in begun), within=30)
+    eventually(lambda: all(looking.job(job_id).started_at for job_id in begun), within=90)
     for job_id in jobs:
         # It is started once all its tasks are reopened, so none is left as it was.
         expected = 0 if job_id in begun else 12_000
