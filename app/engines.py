@@ -201,14 +201,13 @@ def _name_rightly(context: ExceptionContext) -> BaseException | None:
     )
 
 
-def _engine_of_a_server(url: str, connect_args: Settings, **options: Any) -> Engine:
+def _engine_of_a_server(url: str, connect_args: Settings) -> Engine:
     return create_engine(
         url,
         pool_size=10,
         max_overflow=80,
         pool_pre_ping=True,  # those of before a restart of the server are of no use
         connect_args={"connect_timeout": 5, **connect_args},
-        **options,
     )
 
 
