@@ -60,6 +60,7 @@ _MARIADB: Final = _rules(
     (r" IS (:\w+)", r" <=> \1"),
     # What each status has an index of elsewhere is one index there.
     (r"INDEXED BY ix_task_(failed|cancelled)", "INDEXED BY ix_task_status"),
+    (r"INDEXED BY ix_job_ready", "INDEXED BY ix_job_in_progress"),
     (r"(?<!DELETE FROM task) INDEXED BY (\w+)", r" FORCE INDEX (\1)"),
     *_WAYS,
     (r"\bAS text\)", "AS char)"),

@@ -30,6 +30,9 @@ from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
 
+#: Past the lease it is asked so often whether it was renewed, or what waits was taken back.
+TRUST_SECONDS = 0.02
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
@@ -320,10 +323,16 @@ class Pool:
     def _serve(self, slot: int) -> None:
         has_its_place = True
         while has_its_place and (work := self._queue.get()):
+            self._await_trust(work)
             # Work that is not among the waiting any more was taken back meanwhile.
             if self._take_one(work):
                 has_its_place = self._run(slot, work)
         self._members.pop(threading.current_thread())
+
+    def _await_trust(self, work: Work | Step) -> None:
+        """Past the lease nothing is begun: after a SIGCONT, say, others may have taken it (B7)."""
+        while not self._worker.is_trusted and work in self._waiting:
+            threading.Event().wait(TRUST_SECONDS)
 
     def _run(self, slot: int, work: Work | Step) -> bool:
         """Run something; tell whether no other thread has taken the place of this one meanwhile."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from app.jobs.store.numbering import next_number
 from app.jobs.store.recording import JobState, TaskWrites
@@ -98,8 +98,6 @@ def beyond_measure(
         sizes[unit] = sizes.get(unit, 0) + writes.size
     for job_id, head in heads.items():
         sizes[-job_id] = sizes.get(-job_id, 0) + len(head.newest.state)
-    if sum(sizes.values()) <= MOST_SIZE:
-        return set()
     so_far = accumulate(sizes.values())
     beyond = {unit for unit, size in zip(sizes, so_far, strict=True) if size > MOST_SIZE}
-    return beyond - {next(iter(sizes))}
+    return beyond - set(islice(sizes, 1))  # the first one is written, however large

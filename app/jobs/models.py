@@ -70,7 +70,12 @@ class Worker(Base):
     renewed_at: Mapped[datetime | None] = mapped_column(Moment)  # its last heartbeat, if it had one
 
 
-ACTIVE = "status IN ('QUEUED', 'IN_PROGRESS')"
+#: A job that has not ended. Not by its status: an index of it would change with each of that.
+ACTIVE = "finished_at IS NULL"
+#: One that runs, and of which there is something to claim, to end or to stop just now.
+READY = """status = 'IN_PROGRESS' AND (scheduled > waiting
+    OR (scheduled = 0 AND in_progress = 0 AND finisher IS NULL)
+    OR cancel_requested_at IS NOT NULL)"""
 QUEUED = "status = 'QUEUED' AND waiting_until IS NULL"
 
 
@@ -153,14 +158,18 @@ class Job(Base):
         _jobs_where(
             "rescheduled", "rescheduled_from_job IS NOT NULL", "rescheduled_from_job", "id"
         ),
-        _jobs_where("in_progress", "status = 'IN_PROGRESS'", "priority", "id"),
+        _jobs_where("ready", READY, "priority", "id"),
         _jobs_where("preparing", "preparing_until IS NOT NULL", "preparing_until"),
         Index("ix_job_name", "name", "id"),
         Index("ix_job_finished_at", "finished_at", "id"),
         Index("ix_job_created_at", "created_at", "id"),
         Index("ix_job_started_by", "started_by", "id"),
         _jobs_where("active", ACTIVE, "started_by", "id"),
-        _jobs_where("cancelling", f"cancel_requested_at IS NOT NULL AND {ACTIVE}", "id"),
+        _jobs_where(
+            "cancelling",
+            "cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'IN_PROGRESS')",
+            "id",
+        ),
         _jobs_where("retrying", "retrying IS NOT NULL", "id"),
         _jobs_where("adding", "adding_until IS NOT NULL", "adding_until"),
         _jobs_where("finisher", "finisher IS NOT NULL", "finisher"),

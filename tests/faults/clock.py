@@ -1,4 +1,4 @@
-"""A host clock that a test steps: processes that follow it read the offset from a file."""
+"""Clocks that a test steps: processes that follow them read from a file by how much."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import app.db
+import app.jobs.worker
 
 
 def step(file: Path, seconds: float) -> None:
@@ -38,3 +39,16 @@ class _Time:
 
     def time_ns(self) -> int:
         return time.time_ns() + int(float(self._file.read_text()) * 10**9)
+
+
+def oversleep(file: Path) -> None:
+    """Let the lease of this process be long over, by its own clock, once the file is there."""
+    setattr(app.jobs.worker, "time", _Overslept(file))  # noqa: B010
+
+
+class _Overslept:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def monotonic(self) -> float:
+        return time.monotonic() + 3600 * self._file.exists()

@@ -18,9 +18,11 @@ from typing import Any
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Registry
+from app.jobs.worker import _PARENT, _SLOT
 from tests.eventually import eventually
 from tests.faults import clock, locks, steps
 from tests.faults.witness import HANDLERS
+from tests.jobs.looking import sql
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, "sqlalchemy.dialects.postgresql.psycopg"])
@@ -43,11 +45,15 @@ def engine_of(settings: Settings) -> Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What befalls a process: the step that it dies at, the clock that it reads, small chunks."""
+    """What befalls a process: the step that it dies at, the clock that it reads, small chunks.
+
+    `overslept`: a file; once it is there the process knows, waking up, that its lease is over.
+    """
 
     dies: str = ""
     clock: Path | None = None
     small: bool = False
+    overslept: Path | None = None
 
     def begin(self) -> None:
         """Let it take its course in this process."""
@@ -55,6 +61,8 @@ class Fate:
             steps.lie_in_wait(self.dies)
         if self.clock:
             clock.follow(self.clock)
+        if self.overslept:
+            clock.oversleep(self.overslept)
         if self.small:
             steps.write_small_chunks()
 
@@ -92,7 +100,8 @@ class Life(Forked):
     """A server: a process that watches over one with an engine, and ends when that does."""
 
     def __init__(self, folder: Path, *, fate: Fate | None = None, **settings: Any) -> None:
-        super().__init__(_watch, settings_of(folder, **settings), fate or Fate())
+        self.fate = fate or Fate()
+        super().__init__(_watch, settings_of(folder, **settings), self.fate)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all of it."""
@@ -118,6 +127,15 @@ class Life(Forked):
         """Kill all of it with SIGKILL, at once."""
         self.send(signal.SIGKILL)
         self.wait()
+
+
+def in_hand(folder: Path, database: Database, pid: int) -> list[tuple[int, int]]:
+    """The tasks that the threads of a worker have in hand by its mark: their jobs and indexes."""
+    marks = sql(database, "SELECT mark FROM worker WHERE pid = :pid AND alive", pid=pid)
+    slots = [(folder / "workers" / mark).read_bytes()[_PARENT.size :] for (mark,) in marks]
+    ids = [task_id for each in slots for (task_id,) in _SLOT.iter_unpack(each) if task_id > 0]
+    told = "SELECT job_id, idx FROM task WHERE id = :id"
+    return [(job_id, index) for each in ids for job_id, index in sql(database, told, id=each)]
 
 
 def state_of(thread: Path) -> str:

@@ -6,15 +6,16 @@ import contextlib
 import random
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from app.jobs import Engine, JobsError
 from tests.eventually import eventually
 from tests.faults import verdict
 from tests.faults.errand import Errand
-from tests.faults.life import Life
+from tests.faults.life import Fate, Life, in_hand
 from tests.faults.witness import write
 from tests.jobs.looking import blank, sql
 
@@ -50,6 +51,7 @@ class Stage:
     looking: Engine
     lives: list[Life] = field(default_factory=list)
     frozen: list[Life] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=count)
 
     @property
     def file(self) -> Path:
@@ -66,7 +68,7 @@ class Stage:
         while self.frozen:
             self._thaw(random.Random(0))
         if not self.lives:
-            self.lives.append(Life(self.folder))
+            self.lives.append(self._new_life())
         verdict.forget_who_died(self.looking)
         eventually(lambda: verdict.all_is_over(self.looking), within=60)
         self._kill_all(random.Random(0))
@@ -116,7 +118,11 @@ class Stage:
 
     def _life(self, _: random.Random) -> None:
         if len(self.lives) + len(self.frozen) < MOST_LIVES:
-            self.lives.append(Life(self.folder))
+            self.lives.append(self._new_life())
+
+    def _new_life(self) -> Life:
+        overslept = self.folder / f"overslept-{next(self._number)}"
+        return Life(self.folder, fate=Fate(overslept=overslept))
 
     def _kill(self, chance: random.Random) -> None:
         life = chance.choice(self.lives + self.frozen)
@@ -138,8 +144,12 @@ class Stage:
         self.frozen.append(life)
         life.freeze(self.looking.database)
         self._say("K", life.worker_pid)
+        for job_id, index in in_hand(self.folder, self.looking.database, life.worker_pid):
+            self._say("A", life.worker_pid, job_id, index)
         late = "UPDATE worker SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE pid = :pid"
         sql(self.looking.database, late, pid=life.worker_pid)
+        assert life.fate.overslept
+        life.fate.overslept.touch()
 
     def _thaw(self, _: random.Random) -> None:
         life = self.frozen.pop(0)

@@ -138,11 +138,19 @@ def _effects_happened_once(job: JobDetail, tasks: Sequence[TaskRow]) -> None:
 
 
 def _nothing_began_after_a_cancel(lines: Sequence[Line]) -> None:
-    """Only tasks that were claimed when a cancel was answered may begin after it."""
+    """Only tasks that were claimed when a cancel was answered may begin after it.
+
+    And those that a thread was about to begin when its process was frozen.
+    """
     left: int | None = None
+    about_to_begin: set[tuple[int, int]] = set()
     for line in lines:
         if line.what == "R":
             left = None
+        elif line.what == "A":
+            about_to_begin.add((line.pid, line.index))
+        elif line.what == "S" and (line.pid, line.index) in about_to_begin:
+            about_to_begin.remove((line.pid, line.index))
         elif line.what == "C":
             left = line.index
         elif line.what == "S" and left is not None:

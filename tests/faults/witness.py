@@ -1,6 +1,7 @@
 """What really happened, told by the tasks themselves: a line for each start and each end.
 
-The test adds when it killed a process or froze one, and when a cancel or a retry was answered.
+The test adds when it killed a process or froze one, what that had in hand, and when a cancel or a
+retry was answered.
 
 One `write` to a file opened for appending survives SIGKILL and is never torn, so this oracle knows
 what the database cannot: what ran, how often, and in which process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -111,6 +112,20 @@ def test_it_hears_that_the_engine_stops(
     eventually(lambda: heard)
     gate.set()
     assert over(engines(handler), job_id).status == JobStatus.DONE
+
+
+def test_an_end_that_cannot_be_written_is_left_to_others_when_the_engine_stops(
+    engines: Engines, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = Hooked(lambda *_: lock.enter_context(locked(engine.database)))
+    engine = engines(handler, grace_seconds=0.05)
+    with contextlib.ExitStack() as lock:
+        job_id = engine.start_new_job("x", None, blank(1), "work")
+        eventually(lambda: AWAY in caplog.text)
+        engine.stop()
+    again = Hooked(nothing)
+    assert over(engines(again), job_id).status == JobStatus.DONE
+    assert (handler.called, again.called) == (["before 1"], ["before 1"])
 
 
 @pytest.mark.about_servers("between SQLite and who asks it no answer is lost")

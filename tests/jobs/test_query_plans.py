@@ -28,7 +28,7 @@ PLANS: dict[str, tuple[TextClause, set[str]]] = {
         ending.LEFT_BEHIND,
         {"ix_job_cancelling", "ix_job_retrying", "ix_job_adding", "ix_job_finishing"},
     ),
-    "running": (candidates.RUNNING, {"ix_job_in_progress"}),
+    "running": (candidates.RUNNING, {"ix_job_ready"}),
     "suspect": (candidates.SUSPECT, {"ix_task_suspect"}),
     "queued": (candidates.QUEUED, {"ix_job_queued"}),
     "scheduled": (candidates.SCHEDULED, {"ix_task_scheduled"}),

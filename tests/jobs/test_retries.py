@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.jobs import Engine, Handler, JobStatus, Task, TaskStatus
+from app.jobs.models import READY
 from app.jobs.store import retrying
 from tests.eventually import eventually
 from tests.jobs.conftest import Engines
@@ -18,6 +19,7 @@ from tests.jobs.looking import (
     done,
     ended,
     recounted,
+    sql,
     statuses,
     waiting,
 )
@@ -153,6 +155,17 @@ def test_what_waits_takes_no_place_from_others(engines: Engines) -> None:
     engine.add_new_tasks_to_existing_job(job_id, blank(1))
     eventually(lambda: engine.job(job_id).done == 21)
     done(engine, engine.start_new_job("y", None, blank(1), "work"))
+
+
+@pytest.mark.about_sqlite("PostgreSQL has the same index; MariaDB has none of some jobs")
+def test_jobs_that_only_wait_for_it_are_not_looked_at(engines: Engines) -> None:
+    engine = engines(Handler(name="work", run=until_third, **LATER))
+    job_id = engine.start_new_job("x", None, blank(2), "work")
+    waiting(engine, job_id, 2)
+    looked_at = f"SELECT id FROM job INDEXED BY ix_job_ready WHERE {READY}"
+    assert sql(engine.database, looked_at) == []
+    come_due(engine)
+    eventually(lambda: sql(engine.database, "SELECT id FROM task WHERE attempt = 2"))
 
 
 def test_it_is_listed_among_those_scheduled(engines: Engines, gate: threading.Event) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.db import stamp
+from app.jobs.models import READY
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
 from app.sql import for_each, rows, statement
 from app.wordings import reworded
@@ -59,12 +60,9 @@ RUNNING = statement(
     SELECT job.id, job.handler, job.scheduled, job.in_progress, {PARALLEL_LIMIT} AS parallel_limit,
            job.cancel_requested_at IS NOT NULL AS is_cancelling,
            job.finisher IS NOT NULL AS is_finishing, job.finish_crashes, job.waiting
-    FROM job INDEXED BY ix_job_in_progress CROSS JOIN handler
-    WHERE job.status = 'IN_PROGRESS' AND handler.name = job.handler
+    FROM job INDEXED BY ix_job_ready CROSS JOIN handler
+    WHERE {READY} AND handler.name = job.handler
       AND +job.handler IN (SELECT value FROM json_each(:handlers))
-      AND (job.scheduled > job.waiting
-           OR (job.scheduled = 0 AND job.in_progress = 0 AND job.finisher IS NULL)
-           OR job.cancel_requested_at IS NOT NULL)
       AND (job.cancel_requested_at IS NOT NULL
            OR (job.scheduled = 0 AND +job.handler NOT IN (SELECT value FROM json_each(:called)))
            OR {not_paused("job.handler", ":now")})
