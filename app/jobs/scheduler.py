@@ -249,7 +249,7 @@ class Scheduler:
         except OperationalError:
             self._unsure.append(order)
             raise
-        self._ahead.know_claim(time.monotonic() - begun)
+        self._ahead.know_claim(order.size, time.monotonic() - begun)
         if at is None:
             return
         started = [id_ for id_, _ in order.start]

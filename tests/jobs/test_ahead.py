@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.jobs.ahead import AHEAD_SECONDS, MOST_AHEAD, Ahead
+from app.jobs.ahead import AHEAD_SECONDS, CLAIM_SECONDS, LEAST_AHEAD, MOST_AHEAD, Ahead
 
 THREADS = 10
 
@@ -44,7 +44,7 @@ def test_of_the_first_tasks_each_thread_gets_one(look: Ahead) -> None:
 
 
 def test_quick_tasks_are_known_after_the_first_few_dozen(pool: Counts, look: Ahead) -> None:
-    pool.end(3 * THREADS, 0.003)
+    pool.end(3 * THREADS, 0.002)
     assert look.room() == THREADS + MOST_AHEAD
 
 
@@ -71,3 +71,24 @@ def test_nothing_is_claimed_while_enough_waits(pool: Counts, look: Ahead) -> Non
     pool.end(3 * THREADS, 0.003)
     pool.waiting = pool.load = MOST_AHEAD // 2 + 1
     assert look.room() == 0
+
+
+def test_no_claim_keeps_others_from_writing_for_long(pool: Counts, look: Ahead) -> None:
+    pool.end(3 * THREADS, 0.002)
+    look.know_claim(400, seconds=2 * CLAIM_SECONDS)
+    assert look.room() == THREADS + LEAST_AHEAD
+    look.know_claim(LEAST_AHEAD, seconds=CLAIM_SECONDS / 2)
+    assert look.room() == THREADS + 2 * LEAST_AHEAD
+
+
+def test_a_claim_of_few_tasks_does_not_tell_what_many_would_take(pool: Counts, look: Ahead) -> None:
+    pool.end(3 * THREADS, 0.002)
+    look.know_claim(1, seconds=CLAIM_SECONDS / 4)
+    assert look.room() == THREADS + MOST_AHEAD
+
+
+def test_where_claims_take_long_more_is_claimed_for_the_meantime(pool: Counts, look: Ahead) -> None:
+    pool.end(THREADS, 2 * AHEAD_SECONDS)
+    few = look.room()
+    look.know_claim(1, seconds=10 * AHEAD_SECONDS)
+    assert look.room() > few

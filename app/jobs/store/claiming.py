@@ -149,25 +149,25 @@ made_with_tables("sqlite", CLAIM_VIEW, CLAIM_TRIGGER)
 POSTGRESQL_CLAIM = (
     """CREATE VIEW claim AS SELECT
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
-  NULL::json AS finish, NULL::json AS steps, NULL::json AS jobs""",
+  NULL::jsonb AS finish, NULL::jsonb AS steps, NULL::jsonb AS jobs""",
     f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
 {BY_KEYS}{COUNTS_ITSELF} AS $$ BEGIN
   {in_its_turn("last_claim")}
 
-  IF json_array_length(NEW.finish) > 0 THEN
+  IF jsonb_array_length(NEW.finish) > 0 THEN
     WITH ended AS (
       UPDATE job SET status = {OUTCOME},
                      finished_at = NEW.at, finish_step = NULL, version = version + 1
-      WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.finish)))
+      WHERE id = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(NEW.finish)))
         AND {reworded(IS_COMPLETE)}
       RETURNING handler
     ) {count_running("ended", "-")};
   END IF;
 
-  IF json_array_length(NEW.steps) > 0 THEN
+  IF jsonb_array_length(NEW.steps) > 0 THEN
     UPDATE job SET finisher = NEW.worker_id, finish_step = coalesce(finish_step, 'before'),
                    version = version + 1
-    WHERE id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text(NEW.steps)))
+    WHERE id = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(NEW.steps)))
       AND finisher IS NULL
       AND (finish_step = 'after'
            OR (status || '' = 'IN_PROGRESS' AND scheduled = 0 AND in_progress = 0
@@ -175,13 +175,13 @@ POSTGRESQL_CLAIM = (
       AND {not_paused("job.handler", "NEW.at")};
   END IF;
 
-  IF json_array_length(NEW.jobs) > 0 THEN
+  IF jsonb_array_length(NEW.jobs) > 0 THEN
     WITH able AS MATERIALIZED (
       SELECT job.id, job.version, job.status, job.in_progress, asked.tasks AS wanted,
              {PARALLEL_LIMIT} AS most
       FROM (
         SELECT (value ->> 0)::bigint AS id, (value ->> 1)::bigint AS rank, value -> 2 AS tasks
-        FROM json_array_elements(NEW.jobs)
+        FROM jsonb_array_elements(NEW.jobs)
       ) AS asked
       JOIN job ON job.id = asked.id
       JOIN handler ON handler.name = job.handler
@@ -190,7 +190,7 @@ POSTGRESQL_CLAIM = (
       UPDATE task SET status = 'IN_PROGRESS', worker_id = NEW.worker_id, attempt = attempt + 1,
                       started_at = NEW.at, finished_at = NULL, error = NULL, result = NULL,
                       version = able.version + 1
-      FROM able CROSS JOIN LATERAL json_array_elements_text(able.wanted)
+      FROM able CROSS JOIN LATERAL jsonb_array_elements_text(able.wanted)
         WITH ORDINALITY AS wanted (id, place)
       WHERE task.id = wanted.id::bigint AND task.job_id + 0 = able.id
         AND task.status || '' = 'SCHEDULED' AND task.run_after IS NULL

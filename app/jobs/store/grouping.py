@@ -99,89 +99,83 @@ made_with_tables("sqlite", GROUP_VIEW, GROUP_TRIGGER)
 POSTGRESQL_GROUP = (
     """CREATE VIEW journal_group AS SELECT
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
-  NULL::json AS jobs, NULL::json AS tasks, NULL::json AS attempts, NULL::json AS retries,
-  NULL::json AS logs, NULL::json AS job_states""",
+  NULL::jsonb AS jobs, NULL::jsonb AS tasks, NULL::jsonb AS attempts, NULL::jsonb AS retries,
+  NULL::jsonb AS logs, NULL::jsonb AS job_states""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
 {BY_KEYS}{COUNTS_ITSELF} AS $$
-DECLARE stored int;
+DECLARE stored int; versions jsonb;
 BEGIN
   {in_its_turn("last_group")}
 
-  IF json_array_length(NEW.job_states) > 0 THEN
+  IF jsonb_array_length(NEW.job_states) > 0 THEN
     UPDATE job SET state = newer.value ->> 2,
                    state_version = state_version + 1, version = version + 1
-    FROM json_array_elements(NEW.job_states) AS newer
+    FROM jsonb_array_elements(NEW.job_states) AS newer
     WHERE job.id = (newer.value ->> 0)::bigint AND job.state_version = (newer.value ->> 1)::bigint;
     GET DIAGNOSTICS stored = ROW_COUNT;
-    IF stored < json_array_length(NEW.job_states) THEN
+    IF stored < jsonb_array_length(NEW.job_states) THEN
       RAISE EXCEPTION 'jobdeck: moved' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
   END IF;
 
-  WITH changed AS (
-    UPDATE task SET status = coalesce(said.value ->> 2, task.status),
-                    started_at = coalesce((said.value ->> 3)::timestamptz, task.started_at),
-                    finished_at = (said.value ->> 4)::timestamptz,
-                    state = coalesce(said.value ->> 5, task.state),
-                    result = said.value ->> 6,
-                    error = said.value ->> 7,
-                    version = job.version + 1
-    FROM json_array_elements(NEW.tasks) AS said, job
-    WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
-      AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS'
-      AND job.id = task.job_id + 0
-    RETURNING task.job_id, task.status
-  ), counts AS MATERIALIZED (
-    SELECT jsonb_object_agg(job_id, counted) AS of
-    FROM (
-      SELECT job_id, count(*) FILTER (WHERE status = 'DONE') AS done,
-             count(*) FILTER (WHERE status = 'FAILED') AS failed,
-             count(*) FILTER (WHERE status = 'CANCELLED') AS cancelled
-      FROM changed GROUP BY job_id
-    ) AS counted
-  ), moved AS (
+  WITH moved AS (
     {_COUNT}
     FROM (
       SELECT said.*, {reworded(ENDS)} AS ends
       FROM (
-        SELECT (asked.value ->> 0)::bigint AS id, (asked.value ->> 4)::int = 1 AS may_end,
-               coalesce((counts.of -> (asked.value ->> 0) ->> 'done')::int, 0) AS done,
-               coalesce((counts.of -> (asked.value ->> 0) ->> 'failed')::int, 0) AS failed,
-               coalesce((counts.of -> (asked.value ->> 0) ->> 'cancelled')::int, 0) AS cancelled
-        FROM counts CROSS JOIN json_array_elements(NEW.jobs) AS asked
+        SELECT (value ->> 0)::bigint AS id, (value ->> 1)::int AS done,
+               (value ->> 2)::int AS failed, (value ->> 3)::int AS cancelled,
+               (value ->> 4)::int = 1 AS may_end
+        FROM jsonb_array_elements(NEW.jobs)
       ) AS said JOIN job ON job.id = said.id
     ) AS said
     WHERE job.id = said.id
-    RETURNING job.handler, said.ends
-  ), ended AS (SELECT handler FROM moved WHERE ends)
-  {count_running("ended", "-")};
+    RETURNING job.id, job.version, job.handler, said.ends
+  ), ended AS (SELECT handler FROM moved WHERE ends
+  ), counted AS ({count_running("ended", "-")})
+  SELECT jsonb_object_agg(id, version) INTO versions FROM moved;
 
-  IF json_array_length(NEW.attempts) > 0 THEN
+  UPDATE task SET status = coalesce(said.value ->> 2, task.status),
+                  started_at = coalesce((said.value ->> 3)::timestamptz, task.started_at),
+                  finished_at = (said.value ->> 4)::timestamptz,
+                  state = coalesce(said.value ->> 5, task.state),
+                  result = said.value ->> 6,
+                  error = said.value ->> 7,
+                  version = (versions ->> task.job_id::text)::bigint
+  FROM jsonb_array_elements(NEW.tasks) AS said
+  WHERE task.id = (said.value ->> 0)::bigint AND task.attempt = (said.value ->> 1)::bigint
+    AND task.worker_id = NEW.worker_id AND task.status || '' = 'IN_PROGRESS';
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  IF stored < jsonb_array_length(NEW.tasks) THEN
+    RAISE EXCEPTION 'jobdeck: lost' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+
+  IF jsonb_array_length(NEW.attempts) > 0 THEN
     INSERT INTO attempt
       (task_id, number, status, worker_id, started_at, finished_at, error, traceback)
     SELECT task.id, task.attempt, bad.value ->> 2, NEW.worker_id, (bad.value ->> 3)::timestamptz,
            (bad.value ->> 4)::timestamptz, bad.value ->> 5, bad.value ->> 6
-    FROM json_array_elements(NEW.attempts) AS bad
+    FROM jsonb_array_elements(NEW.attempts) AS bad
     JOIN task ON task.id = (bad.value ->> 0)::bigint
       AND task.attempt = (bad.value ->> 1)::bigint AND task.worker_id = NEW.worker_id;
   END IF;
 
-  IF json_array_length(NEW.retries) > 0 THEN
+  IF jsonb_array_length(NEW.retries) > 0 THEN
     SET LOCAL jobdeck.counts_itself = off;
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                     version = job.version + 1
-    FROM json_array_elements(NEW.retries) AS again, job
+    FROM jsonb_array_elements(NEW.retries) AS again, job
     WHERE task.id = (again.value ->> 0)::bigint AND task.attempt = (again.value ->> 1)::bigint
       AND task.worker_id = NEW.worker_id AND task.status || '' = 'FAILED'
       AND job.id = task.job_id + 0 AND job.cancel_requested_at IS NULL;
   END IF;
 
-  IF json_array_length(NEW.logs) > 0 THEN
+  IF jsonb_array_length(NEW.logs) > 0 THEN
     INSERT INTO log_line (job_id, task_id, attempt, at, level, message)
     SELECT task.job_id, task.id, (line.value ->> 2)::bigint, (line.value ->> 3)::timestamptz,
            line.value ->> 4, line.value ->> 5
-    FROM json_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
+    FROM jsonb_array_elements(NEW.logs) WITH ORDINALITY AS line (value, place)
     JOIN task ON task.id = (line.value ->> 1)::bigint
     ORDER BY line.place;
   END IF;

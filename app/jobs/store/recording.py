@@ -177,13 +177,24 @@ def write_group(
     With the `number` of a group that may be written already, it is written once. Raises Fenced or
     StateMoved when it is refused whole.
     """
-    said, at = list(writes), stamp()
+    said = list(writes)
+    values = _values(worker_id, said, job_states, number)
+    own = _with_outcome(said)
+    while not _is_written(connection, values, said, own):
+        own = _still_own(connection, worker_id, own)
+    return str(values["at"])
+
+
+def _values(
+    worker_id: int, said: Sequence[TaskWrites], job_states: Sequence[JobState], number: int | None
+) -> dict[str, object]:
+    """What of a group is the same whichever tasks are still its worker's."""
     bad = [each for each in said if each.status in KEPT]
     lines = [(each, line) for each in said if each.logs for line in each.logs]
-    values = {
+    return {
         "worker_id": worker_id,
         "number": number or next_number(),
-        "at": at,
+        "at": stamp(),
         "attempts": _dump([each.attempt_row() for each in bad]),
         "retries": _dump(
             [[each.task_id, each.attempt, each.run_after] for each in bad if each.run_after]
@@ -191,10 +202,11 @@ def write_group(
         "logs": _dump([[by.job_id, by.task_id, by.attempt, *line] for by, line in lines]),
         "job_states": _dump([[each.job_id, each.base, each.state] for each in job_states]),
     }
-    own = [each for each in said if each.status or each.state is not None]
-    while not _is_written(connection, values, said, own):
-        own = _still_own(connection, worker_id, own)
-    return at
+
+
+def _with_outcome(said: Iterable[TaskWrites]) -> list[TaskWrites]:
+    """Those that change the row of their task."""
+    return [each for each in said if each.status or each.state is not None]
 
 
 def _is_written(
@@ -205,7 +217,7 @@ def _is_written(
 ) -> bool:
     """Write a group, with what the tasks that are still its worker's `own` have come to.
 
-    False: some of them are not; nothing was written. (On PostgreSQL, those are left out.)
+    False: some of them are not; nothing was written.
     """
     values |= {
         "jobs": json.dumps(_counted(said, own)),
@@ -257,7 +269,9 @@ def refusal(
     """Return why the database refuses to write this, or None; nothing is written."""
     try:
         with database.writing() as connection:
-            write_group(connection, worker_id, writes, job_states)
+            # First, for a transaction that was refused answers nothing any more on PostgreSQL.
+            own = _still_own(connection, worker_id, _with_outcome(writes))
+            _is_written(connection, _values(worker_id, writes, job_states, None), writes, own)
             connection.rollback()
     except StateMoved:
         return None
