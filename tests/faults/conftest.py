@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "on" in metafunc.fixturenames and not named and not metafunc.config.getoption("--on"):
         there = [pytest.param(kind, marks=pytest.mark.long) for kind in AT_HAND[1:]]
         metafunc.parametrize("on", ["sqlite", *there], indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave MariaDB to the long run in all of them: a default run is to end within 8 minutes."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec and callspec.params.get("on") == "mariadb":
+        item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture
