@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.jobs import Handler, JobStatus, Task, TaskStatus
 from app.jobs.errors import ValueNotStorable
-from app.jobs.store import candidates, ending, recording
+from app.jobs.store import candidates, ending
 from tests.jobs.conftest import Engines
+from tests.jobs.locking import refuse
 from tests.jobs.looking import (
     blank,
     come_due,
@@ -108,23 +107,13 @@ def test_nobody_can_claim_what_waits(engines: Engines, settings: Settings) -> No
     assert statuses(engine, job_id) == ["DONE", "SCHEDULED", "DONE", "SCHEDULED"]
 
 
-def test_what_the_database_refuses_is_not_tried_again(
-    engines: Engines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_database_refuses_is_not_tried_again(engines: Engines) -> None:
     def body(task: Task) -> None:
         task.set_state_field("n", task.index)
         raise ValueError("with a state that is refused")
 
-    write = recording.write_group
-
-    def refuse(connection: Any, worker_id: int, writes: Any, job_states: Any, *more: Any) -> str:
-        said = list(writes)
-        if any(each.state for each in said):
-            raise DBAPIError("", {}, Exception("no such thing here"))
-        return write(connection, worker_id, said, job_states, *more)
-
-    monkeypatch.setattr(recording, "write_group", refuse)
     engine = engines(Handler(name="work", run=body, **LATER))
+    refuse(engine.database, "NEW.state <> '{}'")
     job_id = engine.start_new_job("x", None, blank(1), "work")
     assert ended(engine, job_id).failed == 1
     task = engine.task(job_id, 0)
