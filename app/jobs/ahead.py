@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from app.jobs.executor import Pool
 from app.jobs.housekeeping import Every
+from app.jobs.pool import Pool
 
 #: The most tasks claimed ahead of the threads: what a crash leaves waiting, and others could run.
 MOST_AHEAD = 600

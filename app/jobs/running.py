@@ -17,12 +17,13 @@ from app.db import Database, why
 from app.jobs.adding import add_tasks, new_tasks
 from app.jobs.deadlines import Deadlines
 from app.jobs.events import Bus
-from app.jobs.executor import Executor, Pool
+from app.jobs.executor import Executor
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Parts
 from app.jobs.hints import Hints
 from app.jobs.journal import Journal
 from app.jobs.patience import Rest
+from app.jobs.pool import Pool
 from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
 from app.jobs.store.adding import Adder

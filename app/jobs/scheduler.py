@@ -15,14 +15,16 @@ from app.db import Changes, Database, Line, why
 from app.jobs import signals
 from app.jobs.ahead import Ahead
 from app.jobs.alarm import Alarm
+from app.jobs.crowd import Crowd
 from app.jobs.events import NO_JOB, Bus
-from app.jobs.executor import Pool, Work
+from app.jobs.executor import Work
 from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Step
 from app.jobs.housekeeping import Every, Housekeeper, go_on
 from app.jobs.journal import Journal
 from app.jobs.planning import Planner
+from app.jobs.pool import Pool
 from app.jobs.registry import Registry
 from app.jobs.store import claiming, reading
 from app.jobs.store.claiming import Order
@@ -72,7 +74,7 @@ class Scheduler:
         self._worker = worker
         self._journal = journal
         self._pool = pool
-        self._ahead = Ahead(pool)
+        self._ahead, self._crowd = Ahead(pool), Crowd(pool)
         self._shelf = shelf
         self._bus = bus
         self._planner = Planner(registry)
@@ -153,6 +155,7 @@ class Scheduler:
     def _turn(self) -> None:
         if self._fenced == self._worker.id or (self._heartbeat.is_due() and not self._renewed()):
             self._begin_anew()
+        self._crowd.look()
         try:
             self._decide()
         finally:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.jobs.executor import Pool, Work
+from app.jobs.executor import Work
+from app.jobs.pool import Pool
 from tests.eventually import eventually
 
 
