@@ -61,7 +61,7 @@ def _measure_beside_a_worker(engine: Engine) -> None:
         "a page of 50 tasks": lambda: engine.tasks(seen, limit=50),
     }
     at_rest = {name: _times(read) for name, read in reads.items()}
-    drained = engine.start_new_job("drained", None, ({} for _ in range(150_000)), "nothing")
+    drained = engine.start_new_job("drained", None, ({} for _ in range(300_000)), "nothing")
     _wait(lambda: engine.job(drained).done > 0)
     for name, read in reads.items():
         _print(f"{name} beside a worker that drains", at_rest[name], _times(read))
