@@ -33,8 +33,9 @@ from app.engines import kind_of
 #: Settings of a function on PostgreSQL that finds each of its rows by a key, whatever the tables
 #: held when its connection was young: no way is left to read a table or an index from end to end.
 #: By the usual costs one that was small a moment ago is read so, once for each row that is asked
-#: for. And a plan that does not depend on the tables is made once: making it took the longest.
-BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan
+#: for. And a plan that does not depend on the tables is made once: making it took the longest. Ways
+#: that are left nevertheless look so dear that they would be compiled, which takes half a second.
+BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off"""
 #: How long a writer waits for the others of its process, each of whom may be waiting like that.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 
 from app.jobs.executor import Executor, Work
@@ -15,7 +17,7 @@ log = logging.getLogger(__name__)
 
 #: Past the lease it is asked so often whether it was renewed, or what waits was taken back.
 TRUST_SECONDS = 0.02
-#: One that begins all tasks and has ended none for so long is held up.
+#: One that begins all tasks, and is at one and the same for so long, is held up.
 HELD_UP_SECONDS = 0.02
 
 
@@ -46,6 +48,7 @@ class Pool:
         self.ended = 0
         self._one_ended = threading.Event()
         self._all_begin = threading.Event()
+        self._first_since = math.inf  # when the first thread has begun what it is at
         # Each with its slot, those that hang among them.
         self._members: dict[threading.Thread, int] = {}
 
@@ -140,10 +143,12 @@ class Pool:
     def _next(self, slot: int) -> Work | Step | None:
         """What to do next. While one begins all, the others wait, unless it is held up."""
         while self.is_alone and slot:
-            ended = self.ended
-            if not self._all_begin.wait(HELD_UP_SECONDS) and self.waiting and self.ended == ended:
+            if self._all_begin.wait(HELD_UP_SECONDS) or self._is_held_up():
                 break
         return self._queue.get()
+
+    def _is_held_up(self) -> bool:
+        return bool(self.waiting) and time.monotonic() - self._first_since > HELD_UP_SECONDS
 
     def let_one_begin(self) -> None:
         """Let one thread begin all tasks from now on."""
@@ -162,6 +167,8 @@ class Pool:
 
     def _run(self, slot: int, work: Work | Step) -> bool:
         """Run something; tell whether no other thread has taken the place of this one meanwhile."""
+        if not slot:
+            self._first_since = time.monotonic()
         try:
             self._worker.runs(slot, work.mark)
             self._executor.execute(work)
@@ -170,6 +177,8 @@ class Pool:
             log.exception("The engine failed to run a part of job %s.", work.job_id)
         if work not in self._in_hand:
             return False
+        if not slot:
+            self._first_since = math.inf
         self._worker.runs(slot, 0)
         self._in_hand.discard(work)
         self._tell_of_end()

@@ -21,6 +21,7 @@ from app.jobs.executor import Executor
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Parts
 from app.jobs.hints import Hints
+from app.jobs.housekeeping import Every
 from app.jobs.journal import Journal
 from app.jobs.patience import Rest
 from app.jobs.pool import Pool
@@ -68,6 +69,7 @@ class Running:
             more_to_come=lambda: bool(self._pool.load),
             on_fenced=lambda worker_id: self._scheduler.fenced(worker_id),
         )
+        self._heartbeat = settings.heartbeat_seconds
         self._deadlines = Deadlines()
         self._pool = Pool(
             self._make_executor(settings.max_value_kb * 1024, within),
@@ -162,12 +164,20 @@ class Running:
             except DBAPIError as error:
                 log.warning("What is not begun is handed back at the end: %s", why(error))
 
+    def _await_ends(self, end: float) -> None:
+        """Wait for what runs; the lease is renewed here, for the scheduler has ended."""
+        heartbeat = Every(self._heartbeat)
+        heartbeat.is_due()
+        while self._pool.load and (left := end - time.monotonic()) > 0:
+            self._pool.wait_for_end(min(left, self._heartbeat))
+            if heartbeat.is_due():
+                with contextlib.suppress(DBAPIError):
+                    self._worker.renew()
+
     def stop(self, grace: float) -> None:
         """Let tasks end for `grace` seconds, hand the rest back, and write all down (B10)."""
         self.begin_stop()
-        end = time.monotonic() + grace
-        while self._pool.load and time.monotonic() < end:
-            self._pool.wait_for_end(end - time.monotonic())
+        self._await_ends(time.monotonic() + grace)
         self._pool.lose_all()
         self._pool.stop()
         self._deadlines.stop()

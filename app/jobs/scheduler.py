@@ -153,9 +153,9 @@ class Scheduler:
         self._line.close()
 
     def _turn(self) -> None:
+        self._crowd.look()
         if self._fenced == self._worker.id or (self._heartbeat.is_due() and not self._renewed()):
             self._begin_anew()
-        self._crowd.look()
         try:
             self._decide()
         finally:

@@ -42,7 +42,7 @@ class _Time:
 
 
 def oversleep(file: Path) -> None:
-    """Let the lease of this process be long over, by its own clock, once the file is there."""
+    """Let this process have slept for an hour, by its own clock, for each byte of the file."""
     setattr(app.jobs.worker, "time", _Overslept(file))  # noqa: B010
 
 
@@ -51,4 +51,4 @@ class _Overslept:
         self._file = file
 
     def monotonic(self) -> float:
-        return time.monotonic() + 3600 * self._file.exists()
+        return time.monotonic() + 3600 * (self._file.stat().st_size if self._file.exists() else 0)

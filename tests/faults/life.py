@@ -47,7 +47,7 @@ def engine_of(settings: Settings) -> Engine:
 class Fate:
     """What befalls a process: the step that it dies at, the clock that it reads, small chunks.
 
-    `overslept`: a file; once it is there the process knows, waking up, that its lease is over.
+    `overslept`: a file; when it grows the process knows, waking up, that its lease is over.
     """
 
     dies: str = ""

@@ -145,11 +145,12 @@ class Stage:
         life.freeze(self.looking.database)
         self._say("K", life.worker_pid)
         for job_id, index in in_hand(self.folder, self.looking.database, life.worker_pid):
-            self._say("A", life.worker_pid, job_id, index)
+            self._say("F", life.worker_pid, job_id, index)
         late = "UPDATE worker SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE pid = :pid"
         sql(self.looking.database, late, pid=life.worker_pid)
         assert life.fate.overslept
-        life.fate.overslept.touch()
+        with life.fate.overslept.open("a") as overslept:
+            overslept.write("z")
 
     def _thaw(self, _: random.Random) -> None:
         life = self.frozen.pop(0)

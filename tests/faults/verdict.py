@@ -143,19 +143,32 @@ def _nothing_began_after_a_cancel(lines: Sequence[Line]) -> None:
     And those that a thread was about to begin when its process was frozen.
     """
     left: int | None = None
-    about_to_begin: set[tuple[int, int]] = set()
-    for line in lines:
+    for line in _but_what_a_frost_delayed(lines):
         if line.what == "R":
             left = None
-        elif line.what == "A":
-            about_to_begin.add((line.pid, line.index))
-        elif line.what == "S" and (line.pid, line.index) in about_to_begin:
-            about_to_begin.remove((line.pid, line.index))
         elif line.what == "C":
             left = line.index
         elif line.what == "S" and left is not None:
             left -= 1
             assert left >= 0, line
+
+
+def _but_what_a_frost_delayed(lines: Sequence[Line]) -> Iterator[Line]:
+    """These lines without the begin of what a thread had in hand, and not begun, when it froze."""
+    begun: set[tuple[int, int]] = set()
+    about_to_begin: set[tuple[int, int]] = set()
+    for line in lines:
+        task = (line.pid, line.index)
+        if line.what == "F" and task not in begun:
+            about_to_begin.add(task)
+        elif line.what == "E":
+            begun.discard(task)
+        elif line.what == "S":
+            begun.add(task)
+        if line.what == "S" and task in about_to_begin:
+            about_to_begin.remove(task)
+        else:
+            yield line
 
 
 def limits_held(lines: Sequence[Line], jobs: set[int]) -> None:

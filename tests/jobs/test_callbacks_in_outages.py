@@ -118,7 +118,8 @@ def test_an_end_that_cannot_be_written_is_left_to_others_when_the_engine_stops(
     engines: Engines, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = Hooked(lambda *_: lock.enter_context(locked(engine.database)))
-    engine = engines(handler, grace_seconds=0.05, lease_seconds=1.0)  # it cannot say that it leaves
+    short: dict[str, Any] = {"grace_seconds": 0.05, "lease_seconds": 1.0, "heartbeat_seconds": 0.1}
+    engine = engines(handler, **short)  # it cannot say that it leaves
     with contextlib.ExitStack() as lock:
         job_id = engine.start_new_job("x", None, blank(1), "work")
         eventually(lambda: AWAY in caplog.text)

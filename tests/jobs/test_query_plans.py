@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, event, text
 
 from app.db import Database
 from app.jobs.store import (
@@ -12,6 +14,7 @@ from app.jobs.store import (
     claiming,
     ending,
     keeping,
+    reading,
     reopening,
     rescheduling,
     retrying,
@@ -60,6 +63,20 @@ def test_it_is_found_by_its_index(
     scans = [line for line in plan if line.startswith("SCAN") and "INDEX" not in line]
     whole = [line for line in scans if f"CO-ROUTINE {line.split()[1]}" not in plan]
     assert not whole, plan
+
+
+def test_who_has_a_million_jobs_has_those_counted_that_are_active(database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+    with database.reading() as connection:
+        event.listen(
+            connection,
+            "before_cursor_execute",
+            lambda _, cursor, statement, values, *more: asked.append((statement, values)),
+        )
+        reading.count_active(connection, 1, frozenset())
+        statement, values = asked[0]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert any("ix_job_active" in row.detail for row in plan), plan
 
 
 def test_chosen_tasks_are_looked_up_one_by_one(database: Database) -> None:

@@ -176,3 +176,15 @@ def test_who_waits_for_the_end_does_not_wait_for_what_was_taken_back(
     waiting.start()
     eventually(lambda: pool.take_back() == [] and not waiting.is_alive())
     gate.set()
+
+
+def test_who_waits_long_for_the_end_of_its_tasks_is_not_taken_for_dead(engines: Engines) -> None:
+    handler = Handler(name="work", run=lambda task: task.sleep(2.5))
+    beats: dict[str, Any] = {"heartbeat_seconds": 0.1, "lease_seconds": 0.6}
+    engine = engines(handler, grace_seconds=20, **beats)
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    eventually(lambda: engine.job(job_id).in_progress == 1)
+    other = engines(handler, **beats)  # looks for the dead once a second
+    engine.stop()
+    assert done(other, job_id).done == 1
+    assert other.task(job_id, 0).attempt == 1

@@ -19,6 +19,8 @@ from app.wordings import reworded
 
 #: A task whose worker died this often while it ran is run alone next (B7).
 SUSPECT_CRASHES = 2
+#: Of all jobs that are asked for together as many tasks are read: those with few go by themselves.
+FEW = 10
 #: Running jobs looked at in one turn.
 MOST_JOBS = 1_000
 
@@ -191,6 +193,18 @@ NEXT_OF_ALL = "SELECT job_id, id FROM ({parts}) AS next_of_each ORDER BY job_id,
 
 def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> dict[int, list[int]]:
     """Return the ids of the next tasks by their job: of each as many as its share says."""
+    few = {job_id: share for job_id, share in shares.items() if share <= FEW}
+    many = {job_id: share for job_id, share in shares.items() if share > FEW}
+    return {
+        job_id: tasks
+        for some in (few, many)
+        if some
+        for job_id, tasks in _scheduled_tasks(connection, some).items()
+        if tasks
+    }
+
+
+def _scheduled_tasks(connection: Connection, shares: dict[int, int]) -> dict[int, list[int]]:
     asked = SCHEDULED
     values = {"jobs": json.dumps(list(shares)), "most": max(shares.values(), default=0)}
     if connection.dialect.name == "mariadb":
@@ -199,7 +213,7 @@ def scheduled_tasks(connection: Connection, shares: dict[int, int]) -> dict[int,
     for job_id, task_id in rows(connection, asked, values):
         if len(found[job_id]) < shares[job_id]:
             found[job_id].append(task_id)
-    return {job_id: tasks for job_id, tasks in found.items() if tasks}
+    return found
 
 
 #: There are few suspects or none: by their own index, not by all the tasks that wait.
