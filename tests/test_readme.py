@@ -45,7 +45,7 @@ def test_the_handler_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Mon
     registry = Registry()
     registry.discover(["count_words"])
     handler: Handler = registry["count_words"]
-    params = handler.read_params({"folder": str(tmp_path)})
+    params = handler.validate_params({"folder": str(tmp_path)})
     assert list(handler.states(params)) == [{"path": str(tmp_path / "a.txt")}]
     assert handler.description == "Count the words of every text in a folder."
 

@@ -28,7 +28,8 @@ PEOPLE: Final = ("started_by", "cancel_requested_by")
 TOLD: Final = (
     "id", "name", "handler", "status", "progress", "counts", "priority", "due_at", "created_at",
     "started_at", "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
-    "state", "params", "error", "retries", "timeout", "parallel_limit", "rescheduled_from_job",
+    "state", "params", "input", "error", "retries", "timeout", "parallel_limit",
+    "rescheduled_from_job",
 )  # fmt: skip
 COUNTS: Final = ("total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped")
 COLUMNS: Final = (*TOLD[:5], *COUNTS, *TOLD[6:])

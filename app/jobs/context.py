@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from types import MappingProxyType
 from typing import IO, Any
 
+from app.jobs.call import Call
 from app.jobs.errors import (
     BadFile,
     JobsError,
@@ -46,38 +47,6 @@ Add = Callable[[TaskWrites, Iterable[Mapping[str, Any]], Rest], list[int]]
 _changing = threading.local()
 
 
-class Call:
-    """What may be told to something that runs here: stop, or you are lost."""
-
-    __slots__ = ("_told", "cancelled", "lost")
-
-    def __init__(self) -> None:
-        self.lost = False  # it belongs to others now
-        self.cancelled = False  # a person cancelled its job
-        self._told: threading.Event | None = None
-
-    def lose(self) -> None:
-        """Tell it that it belongs to others now."""
-        self.lost = True
-        self._tell()
-
-    def cancel(self) -> None:
-        """Tell it that its job was cancelled."""
-        self.cancelled = True
-        self._tell()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until there is something to be told, or for so many seconds."""
-        # Made by the few that wait, and before they look: who tells them looks after it has told.
-        told = self._told = self._told or threading.Event()
-        if not (self.lost or self.cancelled):
-            told.wait(seconds)
-
-    def _tell(self) -> None:
-        if self._told:
-            self._told.set()
-
-
 def refuse_inside_of_a_change() -> None:
     """Raise NestedChange in a `change` function: what waits there would wait for itself."""
     if getattr(_changing, "now", False):
@@ -104,6 +73,13 @@ class Job(KnownJob):
     def __init__(self, facts: JobFacts, task: Task) -> None:
         super().__init__(facts)
         self._task = task
+
+    @property
+    def params(self) -> Any:
+        """The params as the handler's own model, or a dict for a handler without one."""
+        if self._task.job_params is None:
+            self._task.job_params = super().params
+        return self._task.job_params
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -213,6 +189,7 @@ class Task:
         "_texts",
         "_worker_id",
         "engine",
+        "job_params",
         "journal",
         "limit",
     )
@@ -232,6 +209,8 @@ class Task:
         ends_at: float | None = None,
     ) -> None:
         self._facts = facts
+        #: What `job.params` is for this task alone, once it was asked for.
+        self.job_params: Any = None
         #: The engine that runs this task, for a handler that looks at other jobs or starts them.
         self.engine = engine
         self.journal = journal

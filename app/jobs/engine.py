@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
+from pydantic import BaseModel
+
 from app.config import Settings
 from app.db import Database
 from app.jobs import signals
@@ -22,6 +24,7 @@ from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.hints import hints_of
 from app.jobs.options import StartOptions, checked
+from app.jobs.params import entered_params
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
 from app.jobs.steering import Steering
@@ -32,6 +35,8 @@ from app.jobs.values import encode_object, mask_text, name_of, secrets_in, stora
 from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
+
+Params = Mapping[str, Any] | BaseModel
 
 
 class Engine(Changing, Amending, Steering):
@@ -130,24 +135,40 @@ class Engine(Changing, Amending, Steering):
         A task is `{"state": {...}}`, with `"skip": True` for one that shall not run. The job
         starts as soon as its handler has a slot; with `auto_start=False` it waits for
         start_next_queued_job() or start_queued_jobs(). `queued` says what is so anyway: every job
-        waits its turn. Options are as for start(). Raises UnknownHandler, InvalidOptions,
-        ValueNotStorable; then nothing is stored.
+        waits its turn. Params and options are as for start(). Raises UnknownHandler, InvalidParams,
+        InvalidOptions, ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        declared = {"priority": handler.priority}
-        new = NewJob(
+        given = {} if params is None else params
+        read = handler.validate_params(given, self._asked_by(admin_user))
+        job = self._new_job(
+            handler,
+            given,
+            read,
             name=(name_of(name) or handler.title)[:LONGEST_NAME],
-            handler=handler.name,
-            params=encode_object(handler.dump_params(params or {}), "params", self._most),
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
             held=not auto_start,
-            uploads=uploads_in(params),
-            upload_role=needed("start", handler.roles),
-            **(declared | checked(options)),
+            **({"priority": handler.priority} | checked(options)),
         )
+        return self._create(job, tasks)
+
+    def _new_job(self, handler: Handler, given: Params, read: Any, **values: Any) -> NewJob:
+        """Return a job with these params: as they were given, and as they were read."""
+        params = encode_object(handler.dump_params(read), "params", self._most)
+        entered = entered_params(handler.params, given, read)
+        return NewJob(
+            handler=handler.name,
+            params=params,
+            input=encode_object(entered, "params", self._most),
+            uploads=uploads_in(read),
+            upload_role=needed("start", handler.roles),
+            **values,
+        )
+
+    def _create(self, job: NewJob, tasks: Iterable[Mapping[str, Any]]) -> int:
         self._declare()
-        job_id = creating.create_job(self.database, new, new_tasks(tasks, self._most))
+        job_id = creating.create_job(self.database, job, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
         signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
@@ -187,7 +208,7 @@ class Engine(Changing, Amending, Steering):
     def start(
         self,
         handler_name: str,
-        params: Mapping[str, Any] | None = None,
+        params: Params | None = None,
         *,
         name: str | None = None,
         started_by: HasId | int | None = None,
@@ -196,6 +217,8 @@ class Engine(Changing, Amending, Steering):
     ) -> int:
         """Start a job from its handler's params: check them, make its tasks, return its id (A16).
 
+        `params` are JSON values, Python values, or an instance of the handler's model. They are
+        validated once: the tasks get what the model made of them, and none of its code runs again.
         `tasks` given: the handler's own generator is not called. The model's validators find
         `started_by` and `settings` in their context. Uploads among the params become the job's.
 
@@ -209,27 +232,29 @@ class Engine(Changing, Amending, Steering):
         handler = self.registry[handler_name]
         if name and len(name) > LONGEST_NAME:
             raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
-        read = handler.read_params(params or {}, self._asked_by(started_by))
-        made = self._made(handler, read) if tasks is None else tasks
-        return self.start_new_job(
-            name or handler.title,
-            started_by,
-            made,
-            handler.name,
-            params=read,
-            **options,
+        given = {} if params is None else params
+        read = handler.validate_params(given, self._asked_by(started_by))
+        job = self._new_job(
+            handler,
+            given,
+            read,
+            name=name_of(name or "") or handler.title,
+            started_by=id_of(started_by),
+            **({"priority": handler.priority} | checked(options)),
         )
+        return self._create(job, self._made(handler, read) if tasks is None else tasks)
 
     def preview(
         self,
         handler_name: str,
-        params: Mapping[str, Any],
+        params: Params,
         *,
         started_by: HasId | int | None = None,
     ) -> Preview:
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
-        read = handler.read_params(params, self._asked_by(started_by))
+        read = handler.validate_params(params, self._asked_by(started_by))
+        handler.dump_params(read)  # what cannot be stored is refused here, too
         return preview_of(new_tasks(self._made(handler, read), self._most))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:

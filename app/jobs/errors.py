@@ -149,6 +149,16 @@ class InvalidOptions(InvalidParams):
     """Options of a start are none that there are; `fields` has a sentence for each of them."""
 
 
+class StoredParamsOutdated(JobsError):
+    """The params of a job were stored by other code than its handler has now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The params of this job were stored by another version of its handler's code, and this "
+            f"one cannot read them ({why}). Run the job again, to enter them anew."
+        )
+
+
 class TasksNotMade(JobsError):
     """The handler's `tasks` function failed, so nothing was stored."""
 

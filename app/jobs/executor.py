@@ -12,7 +12,8 @@ from functools import partial
 from types import TracebackType
 
 from app.jobs import signals
-from app.jobs.context import Add, Call, Task
+from app.jobs.call import Call
+from app.jobs.context import Add, Task
 from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts

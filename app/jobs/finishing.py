@@ -24,7 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database
 from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
-from app.jobs.context import Call, Change, apply
+from app.jobs.call import Call
+from app.jobs.context import Change, apply
 from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts, KnownJob

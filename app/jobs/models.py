@@ -126,6 +126,8 @@ class Job(Base):
     error: Mapped[str | None] = mapped_column(Text)
     state_version: Mapped[int] = mapped_column(server_default=text("0"))
     params: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
+    #: The params as they were entered, for Run again; secrets are left out.
+    input: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     state: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
     # Tasks from this index on are still being added: nobody sees them, and nobody runs them.
     end_index: Mapped[int] = mapped_column(server_default=text("0"))

@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
-import logging
 import pkgutil
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -16,21 +14,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
-from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel
 
 from app.jobs import options
 from app.jobs.context import Task
-from app.jobs.errors import BadHandler, InvalidParams, UnknownHandler
+from app.jobs.errors import BadHandler, UnknownHandler
 from app.jobs.facts import JobFacts
 from app.jobs.options import PRIORITY
+from app.jobs.params import ParamReader, ParamWriter, validate_params
 from app.jobs.retries import Retries
 from app.jobs.store.keeping import Declared
 from app.jobs.store.rescheduling import Reschedule
-from app.jobs.values import SECRET, decode, demand_sound, reveal_secrets
+from app.jobs.values import decode, demand_sound, reveal_secrets
 from app.users.permissions import Role
-
-log = logging.getLogger(__name__)
 
 ROLES = frozenset(Role)
 ACTIONS = frozenset({"view", "start", "manage"})
@@ -156,37 +152,29 @@ class Handler(Retries):
         """The first paragraph of the function's docstring."""
         return (inspect.getdoc(self.run) or "").split("\n\n")[0].replace("\n", " ")
 
-    def read_params(self, params: Mapping[str, Any], context: object = None) -> Any:
-        """Return params as the handler's model; raise InvalidParams with a sentence a field.
+    def validate_params(
+        self, params: Mapping[str, Any] | BaseModel, context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return params as the handler's model, a dict without one; see validate_params().
 
-        `context` is what the model's validators may ask for: see Engine.start(). Raises
-        ValueNotStorable for what cannot even be looked at.
+        `context` is what the model's validators may ask for: see Engine.start().
         """
-        demand_sound(params, "params")
         if self.params is None:
             # Secrets keep their mark: nothing else tells, when these are stored, what they are.
+            demand_sound(dict(params), "params")
             return dict(params)
-        try:
-            return self.params.model_validate(dict(params), context=context)
-        except ValidationError as error:
-            raise InvalidParams(sentences(error)) from None
-        except Exception as error:  # noqa: BLE001 - a mistake of its author, in a validator
-            # Without what it says: that may be a secret, and nothing is known of these params yet.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("Params of %s cannot be checked: %s\n%s", self.name, type(error), where)
-            said = f"These could not be checked: a validator raised {type(error).__name__}."
-            raise InvalidParams({"": [said]}) from None
-
-    def reader(self, stored: str) -> Callable[[], Any]:
-        """Return what reads params as they are stored (for the scheduler)."""
-        return lambda: self.read_params(reveal_secrets(decode(stored)))
+        return validate_params(self.params, params, context or {})
 
     def dump_params(self, params: Any) -> dict[str, Any]:
-        """Return params as JSON values to store: defaults filled in, secrets marked as such."""
-        if not isinstance(params, BaseModel):
-            return dict(params)
-        dumped: dict[str, Any] = to_jsonable_python(_mark_secrets(params.model_dump()))
-        return dumped
+        """Return validated params as JSON to store; raise InvalidParams for what cannot be."""
+        return ParamWriter(self.params).write(params)
+
+    def load_params(self, stored: str) -> Any:
+        """Return what dump_params() was given, from its JSON text; no validator runs.
+
+        Raises StoredParamsOutdated.
+        """
+        return ParamReader(self.params).read(decode(stored))
 
     def states(self, params: Any) -> Iterator[dict[str, Any]]:
         """Make the tasks' states; one empty state for a handler without a `tasks` function."""
@@ -326,24 +314,3 @@ def _import(name: str) -> ModuleType:
             f"The handler module {name!r} cannot be imported: {error}. "
             "Mend it, or take it out of JOBDECK_HANDLERS."
         ) from error
-
-
-def _mark_secrets(value: Any) -> Any:
-    if isinstance(value, SecretStr | SecretBytes):
-        return {SECRET: value.get_secret_value()}
-    if isinstance(value, dict):
-        return {key: _mark_secrets(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_mark_secrets(each) for each in value]
-    return value
-
-
-def sentences(error: ValidationError) -> dict[str, list[str]]:
-    """What is wrong with each field of a model, as sentences; the name is empty for the whole."""
-    fields: dict[str, list[str]] = {}
-    for each in error.errors(include_url=False, include_input=False):
-        name = str(each["loc"][0]) if each["loc"] else ""
-        within = ".".join(str(part) for part in each["loc"][1:])
-        message = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        fields.setdefault(name, []).append(f"{within}: {message}." if within else f"{message}.")
-    return fields

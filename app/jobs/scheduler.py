@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -328,8 +329,8 @@ class Scheduler:
             self._facts = {id_: self._facts[id_] for id_ in job_ids & self._facts.keys()}
         for row in reading.facts(connection, unknown):
             handler = self._registry[row.handler]
-            read = self._shelf.reading(handler.reader(row.params))
-            self._facts[row.id] = JobFacts(row, read)
+            load = self._shelf.reading(partial(handler.load_params, row.params))
+            self._facts[row.id] = JobFacts(row, load)
 
 
 def _jobs_of(claims: Iterable[Claimed]) -> set[int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final, Protocol
 
@@ -17,6 +18,8 @@ from app.jobs.errors import UploadNotGood
 from app.jobs.values import FILE
 from app.jobs.views import FileRow
 
+#: Stands for a file that is at hand where params are validated as JSON: which of those given.
+GIVEN: Final = "$given"
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 _folder: ContextVar[Path | None] = ContextVar("jobdeck_files", default=None)
 
@@ -62,7 +65,9 @@ class UploadedFile:
         """Tell pydantic how it is read and stored."""
         return core_schema.with_info_plain_validator_function(
             cls._read,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls._stored),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda file: {FILE: file.stored()}
+            ),
         )
 
     @classmethod
@@ -70,9 +75,11 @@ class UploadedFile:
         if isinstance(value, UploadedFile):
             return value
         context: Mapping[str, Any] = info.context or {}
+        if isinstance(value, dict) and value.keys() == {GIVEN}:
+            return _given(value[GIVEN], context)
         uploads: Uploads | None = context.get("uploads")
         if uploads is None:
-            return cls._restored(value)
+            raise ValueError("Files can be given where jobs are started, and nowhere else")
         try:
             row = uploads.upload(_number(value), _id_of(context.get("started_by")))
         except UploadNotGood as error:
@@ -81,18 +88,26 @@ class UploadedFile:
         return cls(id=row.id, name=row.name, size=row.size, token=row.token, folder=row.path.parent)
 
     @classmethod
-    def _restored(cls, value: object) -> UploadedFile:
-        """An upload as it is stored with its job; nobody from outside gets as far as here."""
-        stored = (value.get(FILE) if isinstance(value, dict) else None) or {}
+    def restored(cls, stored: object) -> UploadedFile:
+        """Return an upload as it is stored with its job; raise ValueError for anything else."""
         folder = _folder.get()
-        is_one = isinstance(stored, dict) and stored.keys() == {"id", "name", "size", "token"}
-        if folder is None or not is_one or not _TOKEN.fullmatch(str(stored["token"])):
+        known: dict[str, Any] = stored if isinstance(stored, dict) else {}
+        is_one = known.keys() == {"id", "name", "size", "token"}
+        if folder is None or not is_one or not _TOKEN.fullmatch(str(known["token"])):
             raise ValueError("This is not an uploaded file as it is stored with a job")
-        return cls(**stored, folder=folder)
+        return cls(**known, folder=folder)
 
-    def _stored(self) -> dict[str, Any]:
-        own = {"id": self.id, "name": self.name, "size": self.size, "token": self.token}
-        return {FILE: own}
+    def stored(self) -> dict[str, Any]:
+        """Return all that restored() needs, as JSON."""
+        return {"id": self.id, "name": self.name, "size": self.size, "token": self.token}
+
+
+def _given(index: object, context: Mapping[str, Any]) -> UploadedFile:
+    """Return a file that the caller has at hand: JSON only says which."""
+    at_hand: list[UploadedFile] = context.get(GIVEN, [])
+    if not isinstance(index, int) or not 0 <= index < len(at_hand):
+        raise ValueError("Choose a file: what is asked for here is the number of an upload")
+    return at_hand[index]
 
 
 @contextlib.contextmanager
@@ -117,15 +132,21 @@ def uploads_in(params: object) -> list[tuple[int, str]]:
 def _each(value: object) -> Iterator[UploadedFile]:
     if isinstance(value, UploadedFile):
         yield value
-    elif isinstance(value, BaseModel):
-        for _, inner in value:
-            yield from _each(inner)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _each(inner)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            yield from _each(inner)
+        return
+    for inner in _inside(value):
+        yield from _each(inner)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, BaseModel):
+        return [inner for _, inner in value]
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return value
+    if is_dataclass(value):
+        return [getattr(value, each.name) for each in fields(value)]
+    return ()
 
 
 def _free(name: str, taken: Collection[str]) -> str:

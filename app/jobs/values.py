@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 from typing import Any
@@ -99,9 +100,47 @@ MASK = "••••••"
 FILE = "$file"
 
 
+#: What a person reads of a value that JSON has no words for; see app.jobs.params.codec.
+VALUE = "$value"
+
+
+def readable(stored: Any) -> Any:
+    """Return stored params as people and programs see them: JSON, without a type's marks.
+
+    Each secret is replaced by dots (X5), and each file by its name.
+    """
+    if isinstance(stored, list):
+        return [readable(each) for each in stored]
+    if not isinstance(stored, dict):
+        return stored
+    if stored.keys() == {SECRET}:
+        return MASK
+    if stored.keys() == {FILE} and isinstance(stored[FILE], dict):
+        return str(stored[FILE].get("name"))
+    if VALUE in stored:
+        value = readable(stored[VALUE])
+        return _object(value) if stored.get("$is") in MAPPINGS else value
+    hidden = stored.get("$excluded", ())
+    shown = {key: each for key, each in stored.items() if key[:1] != "$" and key not in hidden}
+    fields = {key: readable(each) for key, each in shown.items()}
+    return fields | _object(readable(stored.get("$extra", [])))
+
+
+#: Types whose value is stored as pairs, since a key may be anything.
+MAPPINGS = frozenset({"dict", "OrderedDict", "Counter", "defaultdict"})
+
+
+def _object(pairs: list[list[Any]]) -> dict[str, Any]:
+    return {_key(key): value for key, value in pairs}
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else _encoder.encode(key)
+
+
 def mask_secrets(value: Any) -> Any:
-    """Return a value with each secret in it replaced by dots (X5), and each file by its name."""
-    return _each_file(_each_secret(value, lambda _: MASK))
+    """Return a value with each secret in it replaced by dots (X5)."""
+    return _each_secret(value, lambda _: MASK)
 
 
 def reveal_secrets(value: Any) -> Any:
@@ -118,16 +157,23 @@ def secrets_in(value: Any) -> tuple[str, ...]:
     found: set[str] = set()
 
     def note(secret: Any) -> None:
-        said = secret if isinstance(secret, str) else _encoder.encode(secret)
-        forms = (
-            said, repr(said)[1:-1], _encoder.encode(said)[1:-1], json.dumps(said)[1:-1],
-            quote(said, safe=""), quote_plus(said),
-        )  # fmt: skip
-        found.update(form for form in forms if len(form) >= SHORTEST_SECRET)
+        found.update(form for form in _forms(secret) if len(form) >= SHORTEST_SECRET)
 
     _each_secret(value, note)
     # The longest first: one may be a part of another.
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _forms(secret: Any) -> Iterable[str]:
+    if isinstance(secret, dict) and VALUE in secret:
+        # Bytes are said as Python writes them, too.
+        yield from _forms(secret[VALUE])
+        if "$base64" in secret:
+            yield repr(b64decode(secret[VALUE]))[2:-1]
+        return
+    said = secret if isinstance(secret, str) else _encoder.encode(secret)
+    yield from (said, repr(said)[1:-1], _encoder.encode(said)[1:-1], json.dumps(said)[1:-1])
+    yield from (quote(said, safe=""), quote_plus(said), ascii(said.encode())[2:-1])
 
 
 def mask_text(text: str, secrets: Iterable[str]) -> str:
@@ -157,16 +203,6 @@ def _each_secret(value: Any, show: Callable[[Any], Any]) -> Any:
         return {key: _each_secret(each, show) for key, each in value.items()}
     if isinstance(value, list):
         return [_each_secret(each, show) for each in value]
-    return value
-
-
-def _each_file(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {FILE} and isinstance(value[FILE], dict):
-            return str(value[FILE].get("name"))
-        return {key: _each_file(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_each_file(each) for each in value]
     return value
 
 

@@ -136,6 +136,8 @@ class JobDetail(JobRow):
     """A job with all that is known of it; secret params are masked."""
 
     params: dict[str, Any]
+    #: The params as they were entered, before the handler's model made values of them.
+    input: dict[str, Any]
     state: dict[str, Any]
     error: str | None
     #: Its own, in place of what its handler declares; None: the handler's.

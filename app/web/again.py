@@ -7,15 +7,15 @@ from typing import Any
 
 from app.admin.form import Field, form_for
 from app.jobs import Handler, JobDetail
-from app.jobs.values import MASK
+from app.jobs.values import FILE, MASK
 
 
 def answers(handler: Handler, job: JobDetail) -> dict[str, list[str]]:
     """What to fill in to get this job's params; secrets are left out, to be asked anew."""
     found = {}
     for each in form_for(handler.params).fields:
-        if each.name in job.params and not _is_secret(each, job.params[each.name]):
-            found[each.name] = _answer(each, job.params[each.name], job)
+        if each.name in job.input and not _is_secret(each, job.input[each.name]):
+            found[each.name] = _answer(each, job.input[each.name], job)
     return found
 
 
@@ -33,7 +33,7 @@ def _answer(asked: Field, value: Any, job: JobDetail) -> list[str]:
         return [_text(each) for each in value or ()]
     if asked.widget == "file":
         # The same file again: whoever reads the form finds it by the job that it belongs to.
-        return [f"again:{job.id}/{value}"] if value else [""]
+        return [f"again:{job.id}/{value[FILE]['name']}"] if isinstance(value, dict) else [""]
     if asked.widget == "lines" and isinstance(value, list):
         return ["\n".join(map(_text, value))]
     if asked.widget == "json" and value is not None:

@@ -84,6 +84,7 @@ def _jobs() -> None:
         sa.Column("error", sa.Text()),
         _count("state_version"),
         sa.Column("params", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("input", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.CheckConstraint(f"status IN ({JOB_STATUSES})", name=op.f("ck_job_status")),
         _of("job", "started_by", "user", "SET NULL"),

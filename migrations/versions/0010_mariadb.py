@@ -98,6 +98,7 @@ STATEMENTS = (
   error LONGTEXT,
   state_version INTEGER NOT NULL DEFAULT 0,
   params LONGTEXT NOT NULL DEFAULT '{}',
+  input LONGTEXT NOT NULL DEFAULT '{}',
   state LONGTEXT NOT NULL DEFAULT '{}',
   end_index INTEGER NOT NULL DEFAULT 0,
   adding_until VARCHAR(27),

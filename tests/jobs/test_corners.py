@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.db import Database
 from app.jobs import Engine, Handler, Task, TaskStatus
-from app.jobs.context import Call
+from app.jobs.call import Call
 from app.jobs.errors import CreationInterrupted
 from app.jobs.gathering import Gathering
 from app.jobs.group import Group, Head, Ticket

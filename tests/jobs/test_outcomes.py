@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from app.jobs import Handler, JobStatus, Task, TaskStatus
 from tests.jobs.conftest import Engines
@@ -136,9 +137,14 @@ def test_params_that_do_not_fit_any_more_fail_the_task_with_a_sentence(engines: 
         needed: int
 
     engine = engines(Handler(name="work", run=lambda task: task.job.params.needed, params=Params))
-    job_id = engine.start_new_job("x", None, blank(1), "work", params={"other": 1})
+    job_id = engine.start_new_job("x", None, blank(1), "work", params={"needed": 1}, delay=0.3)
+    Params.model_fields["later"] = FieldInfo(annotation=str)  # as its next version would have it
     ended(engine, job_id)
-    assert engine.task(job_id, 0).error == "InvalidParams: needed: Field required."
+    assert engine.task(job_id, 0).error == (
+        "StoredParamsOutdated: The params of this job were stored by another version of its "
+        "handler's code, and this one cannot read them (KeyError: 'later'). Run the job again, to "
+        "enter them anew."
+    )
 
 
 def test_times_of_a_task_lie_in_order(engines: Engines) -> None:

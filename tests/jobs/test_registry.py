@@ -148,11 +148,11 @@ class Params(BaseModel):
 def test_what_is_wrong_is_said_for_each_field_and_for_the_whole() -> None:
     handler = Handler(name="x", run=print, params=Params)
     with pytest.raises(InvalidParams) as refused:
-        handler.read_params({"count": "many", "words": ["a", 1]})
+        handler.validate_params({"count": "many", "words": ["a", 1]})
     assert list(refused.value.fields) == ["count", "words"]
     assert refused.value.fields["words"] == ["1: Input should be a valid string."]
     with pytest.raises(InvalidParams) as refused:
-        handler.read_params({"count": 0, "words": ["a"]})
+        handler.validate_params({"count": 0, "words": ["a"]})
     assert refused.value.fields == {"": ["there are more words than tasks."]}
     assert str(refused.value) == "params: there are more words than tasks."
 

@@ -16,6 +16,7 @@ from app.jobs.errors import (
     FileTooLarge,
     InvalidParams,
     JobFileNotFound,
+    StoredParamsOutdated,
     TasksNotMade,
     TooManyUploads,
     UploadNotGood,
@@ -121,7 +122,7 @@ def test_whoever_looks_at_the_job_reads_the_files_name_among_its_params(engine: 
 def test_its_tasks_can_be_made_from_what_is_in_it(engine: Engine) -> None:
     row = uploaded(engine)
     assert engine.preview("lines", {"file": row.id}).count == 2
-    checked = LINES.read_params({"file": row.id}, {"uploads": engine.shelf})
+    checked = LINES.validate_params({"file": row.id}, {"uploads": engine.shelf})
     assert engine.preview("lines", {"file": checked.file}).count == 2
     job_id = engine.start("lines", {"file": row.id})
     assert [task.state["line"] for task in engine.tasks(job_id, limit=9)] == ["one\n", "two\n"]
@@ -175,7 +176,9 @@ def test_nothing_else_is_taken_for_a_file(engine: Engine, given: Any) -> None:
 
 def test_two_jobs_at_once_cannot_both_have_an_upload(engine: Engine) -> None:
     row = uploaded(engine)
-    checked = READING.read_params({"file": row.id}, {"started_by": None, "uploads": engine.shelf})
+    checked = READING.validate_params(
+        {"file": row.id}, {"started_by": None, "uploads": engine.shelf}
+    )
     engine.start_new_job("First", None, [{}], "reading", params=checked)
     with pytest.raises(UploadTaken, match="used for another job just now"):
         engine.start_new_job("Second", None, [{}], "reading", params=checked)
@@ -187,7 +190,7 @@ def test_a_large_job_gets_its_upload_with_its_last_tasks_or_is_not_there(
 ) -> None:
     monkeypatch.setattr("app.jobs.store.creating.CHUNK", 2)
     row = uploaded(engine, "".join(f"{number}\n" for number in range(7)))
-    checked = LINES.read_params({"file": row.id}, {"started_by": None, "uploads": engine.shelf})
+    checked = LINES.validate_params({"file": row.id}, {"started_by": None, "uploads": engine.shelf})
     job_id = engine.start("lines", {"file": row.id})
     assert [file.id for file in engine.files(job_id)] == [row.id]
     states: list[dict[str, Any]] = [{"state": {}} for _ in range(7)]
@@ -279,20 +282,23 @@ def test_a_task_cannot_write_to_an_upload_or_in_place_of_it(engine: Engine) -> N
 
 def test_what_is_stored_with_a_job_is_read_by_the_core_alone(engine: Engine) -> None:
     stored = {"$file": {"id": 1, "name": "a", "size": 1, "token": "0" * 32}}
-    for value in (stored, {"$file": 1}, 1):
-        with pytest.raises(InvalidParams, match="as it is stored with a job"):
-            READING.read_params({"file": value})
-    read_here = engine.shelf.reading(lambda: READING.read_params({"file": stored}))
+    for value in (stored, {"$file": 1}, 1, {"$given": 0}):
+        with pytest.raises(InvalidParams, match=r"Files can be given|Choose a file"):
+            READING.validate_params({"file": value})
+    text = json.dumps({"file": stored})
+    read_here = engine.shelf.reading(lambda: READING.load_params(text))
     assert read_here().file.path == engine.settings.data_dir / "files" / ("0" * 32)
-    bad = {"$file": {**stored["$file"], "token": "../../secret"}}
-    with pytest.raises(InvalidParams):
-        engine.shelf.reading(lambda: READING.read_params({"file": bad}))()
+    bad = text.replace("0" * 32, "../../secret")
+    with pytest.raises(StoredParamsOutdated, match="not an uploaded file"):
+        engine.shelf.reading(lambda: READING.load_params(bad))()
+    with pytest.raises(StoredParamsOutdated, match="not an uploaded file"):
+        READING.load_params(text)  # without the folder that they lie in
 
 
 def test_a_handler_without_a_model_may_keep_whatever_looks_like_a_file(engines: Engines) -> None:
     engine = engines(Handler(name="plain", run=lambda task: None), runs=False)
     job_id = engine.start("plain", {"a": {"$file": {"name": "x"}}, "b": [{"$file": 1}]})
-    assert engine.job(job_id).params == {"a": "x", "b": [{"$file": 1}]}
+    assert engine.job(job_id).params == {"a": {"$file": {"name": "x"}}, "b": [{"$file": 1}]}
     assert engine.files(job_id) == []
     assert uploads_in({"a": 1}) == []
 

@@ -35,6 +35,7 @@ class NewJob:
     name: str
     handler: str
     params: str = "{}"
+    input: str = "{}"
     state: str = "{}"
     started_by: int | None = None
     priority: int = PRIORITY
@@ -63,11 +64,11 @@ class NewTask:
 
 INSERT_JOB = statement("""
     INSERT INTO job (name, handler, status, held, priority, due_at, waiting_until, parallel_limit,
-                     retries, timeout, params, state, started_by, rescheduled_from_job, created_at,
-                     preparing_until, end_index, total, scheduled, skipped)
+                     retries, timeout, params, input, state, started_by, rescheduled_from_job,
+                     created_at, preparing_until, end_index, total, scheduled, skipped)
     VALUES (:name, :handler, 'QUEUED', :held, :priority, :due_at, :waiting_until, :parallel_limit,
-            :retries, :timeout, :params, :state, :started_by, :rescheduled_from, :created_at,
-            :preparing_until, :total, :total, :total - :skipped, :skipped)
+            :retries, :timeout, :params, :input, :state, :started_by, :rescheduled_from,
+            :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
     RETURNING id
 """)
 #: A job and all its tasks in one statement, for PostgreSQL: no other costs a way there and back.
@@ -203,6 +204,7 @@ def _inserted(
         "retries": job.retries,
         "timeout": job.timeout,
         "params": job.params,
+        "input": job.input,
         "state": job.state,
         "started_by": job.started_by,
         "rescheduled_from": job.rescheduled_from,

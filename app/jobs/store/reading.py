@@ -26,7 +26,7 @@ from app.jobs.errors import JobNotFound
 from app.jobs.states import JOB_ACTIVE
 from app.jobs.store.listing import COUNT_CAP, JobFilter, has_many, order_of
 from app.jobs.store.steering import PARALLEL_LIMIT
-from app.jobs.values import SECRET, decode, mask_secrets, mask_values, secrets_in
+from app.jobs.values import SECRET, decode, mask_secrets, mask_values, readable, secrets_in
 from app.jobs.views import JobDetail, JobRow, Person
 from app.keyset import Window
 from app.sql import Expression, rows, statement
@@ -65,6 +65,7 @@ _LIGHT = (
 )
 _HEAVY: tuple[Any, ...] = (
     models.Job.params,
+    models.Job.input,
     models.Job.state,
     models.Job.error,
     models.Job.retries,
@@ -121,8 +122,10 @@ def details(connection: Connection, job_ids: Collection[int]) -> dict[int, JobDe
 def _detail(row: Row[*tuple[Any, ...]], served: Collection[str]) -> JobDetail:
     values = _light(row, served)
     params = decode(values["params"])
-    values["params"] = mask_secrets(params)
-    values["state"] = mask_values(decode(values["state"]), secrets_in(params))
+    secrets = secrets_in(params)
+    values["params"] = readable(params)
+    values["input"] = mask_values(mask_secrets(decode(values["input"])), secrets)
+    values["state"] = mask_values(decode(values["state"]), secrets)
     return JobDetail(**values)
 
 

@@ -45,11 +45,11 @@ class Reschedule:
 #: what is added meanwhile comes behind them.
 FOLLOW = statement("""
     INSERT INTO job (name, handler, status, priority, parallel_limit, retries, timeout, params,
-                     state, started_by, created_at, due_at, waiting_until, rescheduled_from_job,
-                     reschedules, end_index)
-    SELECT name, handler, 'QUEUED', priority, parallel_limit, retries, timeout, params, state,
-           started_by,
-           :at, :due, :due, id, reschedules + 1, failed
+                     input, state, started_by, created_at, due_at, waiting_until,
+                     rescheduled_from_job, reschedules, end_index)
+    SELECT name, handler, 'QUEUED', priority, parallel_limit, retries, timeout, params,
+           input, state, started_by, :at, :due, :due,
+           id, reschedules + 1, failed
     FROM job
     WHERE id = :job_id AND status = 'DONE_WITH_ERRORS' AND reschedules < :most
       AND NOT EXISTS (SELECT 1 FROM job AS later

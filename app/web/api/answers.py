@@ -35,7 +35,8 @@ def job_row(row: JobRow) -> dict[str, Any]:
 def job_detail(job: JobDetail) -> dict[str, Any]:
     """A job as the API tells it alone. `retries` and `timeout` are its own, if it has some."""
     own = {name: getattr(job, name) for name in OWN}
-    return job_row(job) | {"state": job.state, "params": job.params, "error": job.error} | own
+    told = {name: getattr(job, name) for name in ("state", "params", "input", "error")}
+    return job_row(job) | told | own
 
 
 def task_row(row: TaskRow) -> dict[str, Any]:

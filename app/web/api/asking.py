@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 from app.admin.asked import whole
 from app.jobs import JobStatus, TaskStatus
 from app.jobs.errors import InvalidParams
-from app.jobs.registry import sentences
+from app.jobs.params import sentences
 
 
 class Body(BaseModel):

@@ -19,7 +19,7 @@ HANDLER = {
 
 
 def test_handlers_are_listed(vera: Visitor, engine: Engine) -> None:
-    engine.start_new_job("Gated", None, [{}], "gated")
+    engine.start_new_job("Gated", None, [{}], "gated", params={"gate": "/none"})
     found = vera.get("/api/v1/handlers").get_json()
     assert found["paused"] is None
     by_name = {each["name"]: each for each in found["handlers"]}
@@ -97,7 +97,7 @@ def test_a_limit_is_a_whole_number_or_none(alice: Visitor, engine: Engine, limit
 
 
 def test_a_job_gets_its_own_limit(alice: Visitor, engine: Engine) -> None:
-    job_id = engine.start_new_job("Gated", None, [{}], "gated")
+    job_id = engine.start_new_job("Gated", None, [{}], "gated", params={"gate": "/none"})
     for limit, shown in ((3, 3), (None, None), ("declared", 10)):
         told = alice.send("PATCH", f"/api/v1/jobs/{job_id}", {"parallel_limit": limit}).get_json()
         assert told["parallel_limit"] == shown

@@ -19,7 +19,8 @@ IN_A_LIST = {
     "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by", "priority", "due_at",
 }  # fmt: skip
 ALONE = IN_A_LIST | {
-    "state", "params", "error", "retries", "timeout", "parallel_limit", "rescheduled_from_job",
+    "state", "params", "input", "error", "retries", "timeout", "parallel_limit",
+    "rescheduled_from_job",
 }  # fmt: skip
 COUNTS = {"total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped"}
 OF_A_TASK = {

@@ -24,7 +24,7 @@ def row_of(page: Page, name: str) -> str:
 
 def a_gated_job(engine: Engine) -> int:
     """A job of which ten tasks may run at once."""
-    return engine.start_new_job("Gated", None, [{}], "gated")
+    return engine.start_new_job("Gated", None, [{}], "gated", params={"gate": "/none"})
 
 
 def test_every_handler_has_a_row(alice: Visitor, engine: Engine) -> None:
