@@ -64,6 +64,7 @@ def test_what_failed_is_tried_by_a_job_of_its_own_after_the_delay(engines: Engin
     )
     job = after(engine, first)
     assert (job.name, job.params, job.state) == ("Nightly", {"word": "x"}, {"sum": 6})
+    assert job.input == {"word": "x"}
     assert (job.priority, job.parallel_limit, job.status) == (5, 2, JobStatus.QUEUED)
     assert [task.state for task in engine.tasks(job.id, limit=9)] == [
         {"n": 1, "fails": 0},

@@ -124,7 +124,7 @@ def _detail(row: Row[*tuple[Any, ...]], served: Collection[str]) -> JobDetail:
     params = decode(values["params"])
     secrets = secrets_in(params)
     values["params"] = readable(params)
-    values["input"] = mask_values(mask_secrets(decode(values["input"])), secrets)
+    values["input"] = mask_secrets(decode(values["input"]))
     values["state"] = mask_values(decode(values["state"]), secrets)
     return JobDetail(**values)
 
