@@ -15,7 +15,8 @@ from tests.web.jobs.api import fields_of, refused
 JOB = {
     "id", "name", "handler", "status", "progress", "counts", "state", "params", "created_at",
     "started_at", "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
-    "input", "error", "priority", "due_at", "retries", "timeout", "parallel_limit", "rescheduled_from_job",
+    "input", "error", "priority", "due_at", "retries", "timeout", "parallel_limit",
+    "rescheduled_from_job",
 }  # fmt: skip
 
 
