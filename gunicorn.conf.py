@@ -17,12 +17,14 @@ from typing import Any
 from gunicorn.workers import gthread
 
 from app.config import Settings
+from app.fork_safety import Isolation
 from app.supervisor import REFUSED, die_with_parent
 
 settings = Settings.from_environment()
+settings.prepare_data_dir()  # also for the file by which gunicorn sees that a process lives
 
 bind = "127.0.0.1:8000"
-wsgi_app = "wsgi:app"
+wsgi_app = "app:create_app()"
 worker_class = "gthread"
 workers = settings.web_processes
 threads = settings.web_threads
@@ -99,6 +101,7 @@ def post_worker_init(worker: Any) -> None:
     from app import schema
     from app.web import live
 
+    Isolation(worker.sockets).begin()
     parts = worker.wsgi.extensions
     if not schema.is_current(parts["jobdeck_database"]):
         worker.log.critical("The database's schema is not current: run `jobdeck db upgrade`.")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+#: A full disk is no wrong setting; who cannot write then says so and goes on when there is room.
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class BadSetting(ValueError):
@@ -94,7 +101,8 @@ class Settings:
     @property
     def database(self) -> str:
         """The database's URL: the one given, else an SQLite file in the data directory."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'jobdeck.sqlite3'}"
+        own = self.data_dir / "jobdeck.sqlite3"
+        return self.database_url or f"sqlite:///{quote(str(own))}"
 
     @property
     def handler_modules(self) -> tuple[str, ...]:
@@ -105,6 +113,26 @@ class Settings:
     def max_sockets(self) -> int:
         """Websockets at once: always 24 threads fewer than there are, so that pages get through."""
         return self.web_threads - 24
+
+    def prepare_data_dir(self) -> None:
+        """Make the data directory, and have temporary files there if they have no other place.
+
+        Raises BadSetting when it cannot be written.
+        """
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.data_dir):
+                pass
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise BadSetting(
+                    f"JOBDECK_DATA_DIR is {str(self.data_dir)!r}, where nothing can be written "
+                    f"({error.strerror}). Name a folder that this user may write to."
+                ) from error
+        if _lacks_temporary_folder():
+            temporary = self.data_dir / "tmp"
+            temporary.mkdir(mode=0o700, exist_ok=True)
+            os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
 
     def signing_key(self) -> str:
         """The key that signs sessions: the one given, else one made once and kept in `data_dir`."""
@@ -124,6 +152,14 @@ class Settings:
         with contextlib.suppress(FileExistsError):
             os.link(made, kept)
         made.unlink()
+
+
+def _lacks_temporary_folder() -> bool:
+    """Whether temporary files would lie where the command is called, or nowhere."""
+    try:
+        return tempfile.gettempdir() == os.getcwd()
+    except FileNotFoundError:
+        return True
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app import engines
 from app.engines import kind_of
+from app.fork_safety import in_forked_children
 
 #: Settings of a function on PostgreSQL that finds each of its rows by a key, whatever the tables
 #: held when its connection was young: no way is left to read a table or an index from end to end.
@@ -128,6 +129,16 @@ def why(error: DBAPIError) -> str:
     return str(said).partition("\n")[0]
 
 
+class DatabaseUsedAfterFork(RuntimeError):
+    """A forked process cannot use the SQLite database of its parent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A forked process cannot use SQLite, whose locks do not survive a fork. Return what is "
+            "to be stored to the process of the handler, or begin this one by the method 'spawn'."
+        )
+
+
 class Database:
     """The one engine of a process. Reading waits for nobody; writers take turns.
 
@@ -145,6 +156,7 @@ class Database:
         self._turns = _Turns() if self.is_sqlite else None
         #: The same connections, on which each statement is a transaction by itself.
         self.by_itself = self.engine.execution_options(**self.kind.by_itself)
+        in_forked_children(self, Database._leave_to_parent)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -208,6 +220,17 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _leave_to_parent(self) -> None:
+        """Use no connection of the process that has forked this one."""
+        self.engine.dispose(close=False)
+        if self._turns:
+            self._turns = _Turns()  # whoever had the old one is not here
+            event.listen(self.engine, "do_connect", _refuse_after_fork)
+
+
+def _refuse_after_fork(*_: object) -> None:
+    raise DatabaseUsedAfterFork
 
 
 class Line:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
+from app.fork_safety import close_in_forked_children
+
 #: How long a statement waits for a lock. Who gives up then says so and tries again.
 LOCK_SECONDS = 5
 #: How long a connection may rest in a transaction where the server ends it then: a process that is
@@ -202,13 +204,25 @@ def _name_rightly(context: ExceptionContext) -> BaseException | None:
 
 
 def _engine_of_a_server(url: str, connect_args: Settings) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=10,
         max_overflow=80,
         pool_pre_ping=True,  # those of before a restart of the server are of no use
         connect_args={"connect_timeout": 5, **connect_args},
     )
+    event.listen(engine, "connect", _close_in_forked_children)
+    return engine
+
+
+def _close_in_forked_children(dbapi_connection: Any, _record: object) -> None:
+    # The server keeps the locks of a dead process until its connection is closed everywhere.
+    close_in_forked_children(dbapi_connection, _socket_number)
+
+
+def _socket_number(dbapi_connection: Any) -> int:
+    asked: Any = getattr(dbapi_connection, "_sock", dbapi_connection)  # PyMySQL's does not say it
+    return int(asked.fileno())
 
 
 #: What begins a transaction by itself, see _begin_sqlite() and _begin_mariadb(), does not.

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 
 from app.db import Database
+from app.package_files import is_installed, package_file
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = package_file("migrations")
+
+
+class CannotDraft(RuntimeError):
+    """Migrations are drafted in a checkout of Jobdeck; an installed one loses them when updated."""
 
 
 class Schema(Enum):
@@ -65,9 +70,14 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def draft(database: Database, message: str) -> Path:
-    """Write a new revision with what the models have and the database has not; for its author."""
+    """Write a new revision with what the models have and the database has not; for its author.
+
+    Raises CannotDraft.
+    """
     from alembic import command
 
+    if is_installed():
+        raise CannotDraft(CannotDraft.__doc__)
     with database.writing() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
@@ -91,6 +101,6 @@ def _alembic() -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

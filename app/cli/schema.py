@@ -42,7 +42,11 @@ def upgrade() -> None:
 def draft(message: str) -> None:
     """Draft the migration that the models need, for its author to finish."""
     with open_database(Settings.from_environment()) as database:
-        click.echo(f"Now read and finish {schema.draft(database, message)}")
+        try:
+            drafted = schema.draft(database, message)
+        except schema.CannotDraft as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"Now read and finish {drafted}")
 
 
 @contextmanager
@@ -60,6 +64,8 @@ def open_database(settings: Settings, *, may_be_empty: bool = False) -> Iterator
 @contextmanager
 def closing_database(settings: Settings) -> Iterator[Database]:
     """The database, whatever it looks like; its connections are closed in the end."""
+    if not settings.database_url:
+        settings.prepare_data_dir()
     database = Database(settings.database)
     try:
         yield database

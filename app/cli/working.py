@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import io
 import logging
 import os
 import queue
@@ -23,6 +24,7 @@ from app.cli import find_what_lies_here
 from app.cli.schema import open_database
 from app.config import BadSetting, Settings
 from app.engines import UnsupportedDatabase
+from app.fork_safety import Isolation, close_in_forked_children, follow_parent
 from app.jobs import Engine, JobsError
 from app.supervisor import ALIVE, ENDING, REFUSED, die_with_parent
 
@@ -50,6 +52,7 @@ def worker(processes: int, threads: int | None) -> None:
     takes its place.
     """
     settings = Settings.from_environment()
+    settings.prepare_data_dir()
     with _engine(settings):
         pass  # what is wrong is said here, once
     click.echo(f"Worker processes: {processes}. Stop them with Ctrl-C.")
@@ -64,6 +67,9 @@ def work(threads: int, pipe: int) -> None:
     """Run jobs in this process until it is asked to stop, or threads of it hang."""
     die_with_parent()
     os.set_inheritable(pipe, False)  # what a handler starts is not this process
+    heard = os.fdopen(pipe, "wb", buffering=0)
+    close_in_forked_children(heard, io.FileIO.fileno)
+    Isolation().begin()
     asked_to_stop = _heed_stops()
     settings = dataclasses.replace(Settings.from_environment(), threads=threads)
     with _engine(settings) as engine:
@@ -72,11 +78,11 @@ def work(threads: int, pipe: int) -> None:
         gc.freeze()
         engine.run()
         log.info("Worker process %s runs jobs.", os.getpid())
-        while _says(pipe, ALIVE) and not _asked(asked_to_stop) and not engine.hung:
+        while _says(heard, ALIVE) and not _asked(asked_to_stop) and not engine.hung:
             pass
         if engine.hung:
             log.warning("A thread hangs beyond the timeout of its task; this process ends for it.")
-        _says(pipe, ENDING)
+        _says(heard, ENDING)
         engine.begin_stop()
         engine.stop()
 
@@ -99,10 +105,10 @@ def _heed_stops() -> queue.SimpleQueue[None]:
     return asked_to_stop
 
 
-def _says(pipe: int, word: bytes) -> bool:
+def _says(pipe: io.FileIO, word: bytes) -> bool:
     """Be heard by the supervisor; False: it is gone."""
     try:
-        os.write(pipe, word)
+        pipe.write(word)
     except BrokenPipeError:
         return False
     return True
@@ -130,3 +136,5 @@ def _main(threads: str, pipe: str) -> None:
 
 if __name__ == "__main__":
     _main(*sys.argv[1:])
+elif __name__ == "__mp_main__":
+    follow_parent()

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from app.fork_safety import close_in_forked_children
+
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 65_536
@@ -83,6 +85,7 @@ class _Ear:
         self._hear = hear
         self._is_over = False
         self._socket = _new_socket()
+        close_in_forked_children(self, lambda ear: ear._socket.fileno())
         opened = os.open(folder, os.O_RDONLY)
         try:
             self._socket.bind(_address(opened, self._path))

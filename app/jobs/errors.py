@@ -183,6 +183,10 @@ class EngineStopped(JobsError):
     """The engine of this process has stopped; nothing more can be written through it."""
 
 
+class TaskUsedAfterFork(JobsError):
+    """A forked process cannot speak for a task: return the value to the handler, which can."""
+
+
 class JobFileNotFound(JobsError):
     """The job has no such file."""
 

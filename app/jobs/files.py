@@ -22,6 +22,7 @@ from typing import IO, Any, Final
 
 from app.config import Settings
 from app.db import Database
+from app.fork_safety import close_in_forked_children
 from app.jobs.errors import BadFile, FileTooLarge, JobFileNotFound
 from app.jobs.store import filing
 from app.jobs.store.filing import Claimed, NewFile
@@ -49,6 +50,7 @@ class Part(io.FileIO):
         opened = os.open(self.place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(opened, fcntl.LOCK_EX)
         super().__init__(opened, "r+")
+        close_in_forked_children(self, io.FileIO.fileno)
 
     def write(self, data: Any) -> int:
         """Write all of it, or raise FileTooLarge, or OSError for a disk that is full."""

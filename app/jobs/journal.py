@@ -16,8 +16,15 @@ from contextlib import contextmanager
 from sqlalchemy.exc import OperationalError
 
 from app.db import Database, why
+from app.fork_safety import in_forked_children
 from app.jobs import signals
-from app.jobs.errors import EngineStopped, TaskLost, TaskTimedOut, ValueNotStorable
+from app.jobs.errors import (
+    EngineStopped,
+    TaskLost,
+    TaskTimedOut,
+    TaskUsedAfterFork,
+    ValueNotStorable,
+)
 from app.jobs.gathering import Gathering
 from app.jobs.group import Group, Ticket
 from app.jobs.store import recording
@@ -59,6 +66,8 @@ class Journal:
         self._given_up = threading.Event()
         self._writer = Writer(database, self._gathering, self._changed, self._given_up)
         self._thread: threading.Thread | None = None
+        self._is_forked = False
+        in_forked_children(self, Journal._leave_to_parent)
 
     @property
     def trouble(self) -> str | None:
@@ -188,7 +197,7 @@ class Journal:
 
     def _demand_ours(self, claim: TaskWrites) -> None:
         if claim.worker_id != self._worker_id:
-            raise TaskLost
+            raise TaskUsedAfterFork if self._is_forked else TaskLost
         if not self._is_own_thread:
             self._demand_not_cut_off(claim)
         reason = self._gathering.refusal(claim)
@@ -236,6 +245,12 @@ class Journal:
                 log.warning("Not all results could be written; those tasks will run again.")
         self._given_up.set()
         self._wake_all()
+
+    def _leave_to_parent(self) -> None:
+        """Refuse whatever is said here: this is a fork, in which no thread writes."""
+        self._is_forked, self._worker_id = True, -1
+        self._changed, self._given_up = threading.Condition(), threading.Event()
+        self._given_up.set()
 
     def _wake_all(self) -> None:
         with self._changed:

@@ -87,6 +87,7 @@ class _Ear:
     def close(self) -> None:
         """Hear nothing any more."""
         self._is_over.set()
-        os.close(self._close)  # which ends its wait
+        os.write(self._close, b".")  # which ends its wait, whoever else has the pipe
         self._thread.join()
+        os.close(self._close)
         os.close(self._closed)

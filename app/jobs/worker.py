@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.db import Database
+from app.fork_safety import close_in_forked_children
 from app.jobs.store import keeping
 from app.jobs.store.keeping import NewWorker
 
@@ -36,10 +37,12 @@ class Mark:
         self._path = folder / self.name
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        close_in_forked_children(self, lambda mark: mark._file)
         size = _PARENT.size + _SLOT.size * threads
         # On a full disk this says so now; a file with holes would kill the process later.
         os.posix_fallocate(self._file, 0, size)
-        self._slots = mmap.mmap(self._file, size)
+        with self._path.open("r+b") as other:  # for the mapping keeps a copy of what it is given
+            self._slots = mmap.mmap(other.fileno(), size)
         _PARENT.pack_into(self._slots, 0, os.getppid(), _started(os.getppid()) or 0)
 
     def runs(self, slot: int, task_id: int) -> None:
@@ -50,6 +53,7 @@ class Mark:
         """Give the mark up; the process leaves in good order."""
         self._path.unlink(missing_ok=True)
         os.close(self._file)
+        self._file = -1
 
 
 def death_of(folder: Path, mark: str) -> keeping.Death | None:
