@@ -35,9 +35,10 @@ DATABASE = "jobdeck.sqlite3"
 class Server:
     """`jobdeck serve` in a process group of its own, as a demo in the given folder."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", **settings: object) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.host = host
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self.log = folder / "server.log"
         self._settings = {"DATA_DIR": folder, "DEMO": 1} | settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +53,8 @@ class Server:
 
     def begin_to_start(self) -> None:
         """Start, and do not wait."""
-        self.run("-c", "from app.cli import main; main()", "serve", "--port", str(self.port))
+        asked = ["--host", self.host, "--port", str(self.port)]
+        self.run("-c", "from app.cli import main; main()", "serve", *asked)
 
     def begin_to_start_gunicorn(self) -> None:
         """Start gunicorn by itself, without what `serve` does before."""
@@ -70,7 +72,7 @@ class Server:
     def is_ready(self) -> bool:
         """Whether it answers that it is."""
         assert self.process.poll() is None, self.log.read_text()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection(self.host, self.port, timeout=5)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -163,11 +165,11 @@ class Server:
             raise AssertionError(f"{asked.full_url}: {error.code} {said}") from None
 
 
-def server_without_demo(folder: Path, **settings: object) -> Server:
+def server_without_demo(folder: Path, **settings: Any) -> Server:
     """A server with the demo's superadmin and handlers of the tests, but no jobs of the demo."""
     if not settings.get("DATABASE_URL") and not (folder / DATABASE).exists():
         shutil.copy(migrated(), folder)  # to migrate is a third of a start
-    known = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
+    known: dict[str, Any] = {"DEMO": 0, "ADMIN_EMAIL": DEMO_EMAIL, "ADMIN_PASSWORD": DEMO_PASSWORD}
     return Server(folder, **known | {"HANDLERS": "tests.outside"} | settings)
 
 

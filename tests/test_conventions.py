@@ -27,7 +27,7 @@ TEXT = [
         for path in (ROOT / "app").rglob(pattern)
         if "vendor" not in path.parts
     ),
-    *(path for path in (ROOT / "bin").iterdir()),
+    *(path for path in (ROOT / "bin").iterdir() if path.is_file()),
 ]
 
 
