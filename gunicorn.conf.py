@@ -113,6 +113,8 @@ def post_worker_init(worker: Any) -> None:
     if settings.run_worker:
         sys.setswitchinterval(SWITCH_SECONDS)
         worker.engine.run()
+    else:
+        worker.engine.registry.log_failures()
     if settings.demo and worker.age == 1:  # the first of the processes
         _fill_the_demo(worker.engine)
     # A signal may interrupt the handler of another one: an Event would wait for itself then.

@@ -85,7 +85,7 @@ def _plugins_looked_for_once() -> Iterator[None]:
     """What is installed stays the same in a run, and looking takes as long as all else an engine
     does when it is made."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.jobs.registry.entry_points", functools.cache(metadata.entry_points))
+        patch.setattr("app.jobs.discovery.entry_points", functools.cache(metadata.entry_points))
         yield
 
 

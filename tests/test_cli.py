@@ -78,15 +78,6 @@ def test_an_old_database_is_refused_with_the_command_that_mends_it(
     assert jobdeck("jobs", "list").code == 0
 
 
-def test_a_worker_without_its_handlers_says_so(
-    jobdeck: Run, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JOBDECK_HANDLERS", "nowhere.to.be.found")
-    ended = jobdeck("worker")
-    assert ended.code == 1
-    assert ended.err.startswith("Error: The handler module 'nowhere.to.be.found' cannot be")
-
-
 def test_a_database_of_a_newer_version_is_left_alone(
     jobdeck: Run, settings: Settings, database: Database
 ) -> None:

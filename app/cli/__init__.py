@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "users": "app.cli.users",
     "jobs": "app.cli.jobs",
     "handlers": "app.cli.handlers",
+    "check": "app.cli.checking",
 }
 
 

@@ -17,6 +17,7 @@ from app.cli.start_options import read, start_options
 from app.db import iso
 from app.jobs import RETRY_CHOICES, Engine, JobDetail, JobRow, JobsError, JobStatus
 from app.jobs.amending import NewLimit
+from app.jobs.errors import BrokenHandler
 from app.jobs.options import StartOptions
 
 PAGE: Final = 500
@@ -225,10 +226,16 @@ def _wait_for(engine: Engine, job_id: int) -> JobDetail:
     pause, warned = threading.Event(), False
     while not (job := engine.job(job_id)).is_final:
         if job.no_worker and not warned:
-            click.echo("No worker that runs has this handler; waiting for one.", err=True)
+            click.echo(_why_it_waits(engine, job), err=True)
             warned = True
         pause.wait(LOOK_EVERY_SECONDS)
     return job
+
+
+def _why_it_waits(engine: Engine, job: JobDetail) -> str:
+    if job.handler in engine.registry.broken:
+        return f"{BrokenHandler(job.handler)} Waiting until it is mended."
+    return "No worker that runs has this handler; waiting for one."
 
 
 def _rows(engine: Engine, limit: int | None) -> Iterator[JobRow]:

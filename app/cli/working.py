@@ -25,7 +25,7 @@ from app.cli.schema import open_database
 from app.config import BadSetting, Settings
 from app.engines import UnsupportedDatabase
 from app.fork_safety import Isolation, close_in_forked_children, follow_parent
-from app.jobs import Engine, JobsError
+from app.jobs import Engine
 from app.supervisor import ALIVE, ENDING, REFUSED, die_with_parent
 
 log = logging.getLogger(__name__)
@@ -90,11 +90,7 @@ def work(threads: int, pipe: int) -> None:
 @contextlib.contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
     with open_database(settings) as database:
-        try:
-            engine = Engine(database, settings)
-        except JobsError as error:
-            raise click.ClickException(str(error)) from error
-        yield engine
+        yield Engine(database, settings)
 
 
 def _heed_stops() -> queue.SimpleQueue[None]:

@@ -3,6 +3,7 @@
 from app.jobs.amending import DECLARED
 from app.jobs.changing import RETRY_CHOICES
 from app.jobs.context import Job, Task
+from app.jobs.discovery import LoadFailure
 from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
@@ -39,6 +40,7 @@ __all__ = [
     "JobRow",
     "JobStatus",
     "JobsError",
+    "LoadFailure",
     "LogLine",
     "Pause",
     "Preview",

@@ -72,6 +72,7 @@ class Engine(Changing, Amending, Steering):
     def run(self) -> None:
         """Register as a worker and begin to execute (idempotent)."""
         if self._running is None:
+            self.registry.log_failures()
             self._running = Running(
                 self.database,
                 self.settings,

@@ -44,6 +44,17 @@ class UnknownHandler(JobsError):
         super().__init__(f"There is no handler named {said!r}. Handlers that exist: {names}.")
 
 
+class BrokenHandler(UnknownHandler):
+    """The code of a handler cannot be loaded."""
+
+    def __init__(self, name: str) -> None:
+        JobsError.__init__(
+            self,
+            f"The handler {name!r} is broken: its code cannot be loaded. `jobdeck check` says why, "
+            "and the page of the handlers does.",
+        )
+
+
 class BadHandler(JobsError):
     """A handler is declared in a way that cannot work."""
 

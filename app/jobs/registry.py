@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import itertools
-import pkgutil
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 
 from app.jobs import options
 from app.jobs.context import Task
-from app.jobs.errors import BadHandler, UnknownHandler
+from app.jobs.discovery import LoadFailure, duplicate, load_modules
+from app.jobs.errors import BadHandler, BrokenHandler, UnknownHandler
 from app.jobs.facts import JobFacts
 from app.jobs.options import PRIORITY
 from app.jobs.params import ParamReader, ParamWriter, validate_params
@@ -27,6 +25,8 @@ from app.jobs.store.keeping import Declared
 from app.jobs.store.rescheduling import Reschedule
 from app.jobs.values import decode, demand_sound, reveal_secrets
 from app.users.permissions import Role
+
+log = logging.getLogger(__name__)
 
 ROLES = frozenset(Role)
 ACTIONS = frozenset({"view", "start", "manage"})
@@ -255,6 +255,9 @@ class Registry:
     def __init__(self, handlers: Iterable[Handler] = ()) -> None:
         self._handlers: dict[str, Handler] = {}
         self.component_folders: list[Path] = []
+        self.failures: list[LoadFailure] = []
+        self._found_in: dict[str, str] = {}
+        self._named_twice: dict[str, list[str]] = {}
         for handler in handlers:
             self.add(handler)
 
@@ -268,6 +271,8 @@ class Registry:
         try:
             return self._handlers[name]
         except KeyError:
+            if name in self.broken:
+                raise BrokenHandler(name) from None
             raise UnknownHandler(name, list(self._handlers)) from None
 
     @property
@@ -285,32 +290,37 @@ class Registry:
         self._handlers[handler.name] = handler
 
     def discover(self, packages: Iterable[str]) -> None:
-        """Add every handler of these modules or packages of modules, and of installed plugins."""
-        plugins = entry_points(group="jobdeck.handlers")
-        for name in (*packages, *(point.value.partition(":")[0] for point in plugins)):
-            package = _import(name)
-            for module in (package, *_modules(package)):
-                self._take(module)
-            folder = Path(inspect.getfile(package)).parent / "components"
-            if folder.is_dir():
-                self.component_folders.append(folder)
+        """Add every handler of these modules or packages of modules, and of installed plugins.
 
-    def _take(self, module: ModuleType) -> None:
-        for value in vars(module).values():
-            if isinstance(value, Handler):
-                self.add(value)
+        Nothing is raised for what cannot be loaded: `failures` has it.
+        """
+        loaded = load_modules(packages)
+        self.failures.extend(loaded.failures)
+        self.component_folders.extend(loaded.component_folders)
+        for module in loaded.modules:
+            for value in vars(module).values():
+                if isinstance(value, Handler):
+                    self._take(value, module.__name__)
+        for name, modules in self._named_twice.items():
+            self._handlers.pop(name, None)
+            self.failures.append(duplicate(name, modules))
 
+    @property
+    def broken(self) -> dict[str, LoadFailure]:
+        """The handlers that are known by name only, for their code cannot be loaded."""
+        return {
+            name: failure
+            for failure in self.failures
+            for name in failure.handlers
+            if name not in self._handlers
+        }
 
-def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
-        yield _import(f"{package.__name__}.{found.name}")
+    def log_failures(self) -> None:
+        """Tell the log of a process what could not be loaded."""
+        for failure in self.failures:
+            log.error("%s\n%s", failure.sentence, failure.traceback)
 
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise BadHandler(
-            f"The handler module {name!r} cannot be imported: {error}. "
-            "Mend it, or take it out of JOBDECK_HANDLERS."
-        ) from error
+    def _take(self, handler: Handler, module: str) -> None:
+        place = self._found_in.setdefault(handler.name, module)
+        if self._handlers.setdefault(handler.name, handler) is not handler:
+            self._named_twice.setdefault(handler.name, [place]).append(module)

@@ -23,6 +23,7 @@ def init_app(app: Flask) -> None:
     """Find components in `app/components`, and beside handlers that live elsewhere."""
     engine: Engine = app.extensions["jobdeck"]
     folders = [FileSystemLoader(each) for each in (*engine.registry.component_folders, OWN)]
+    app.jinja_env.tests["broken"] = lambda handler: handler in engine.registry.broken
     own = app.jinja_loader
     loaders = [PrefixLoader({"components": ChoiceLoader(folders)})]
     app.jinja_env.loader = ChoiceLoader([*loaders, *([own] if own else [])])

@@ -47,6 +47,7 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     jobs.JobNotEnded: (409, "job_not_ended"),
     jobs.NothingToRetry: (409, "nothing_to_retry"),
     jobs.TaskBegun: (409, "task_begun"),
+    jobs.BrokenHandler: (422, "broken_handler"),
     jobs.UnknownHandler: (422, "unknown_handler"),
     jobs.InvalidParams: (422, "invalid"),
     jobs.TasksNotMade: (422, "tasks_not_made"),

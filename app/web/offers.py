@@ -43,13 +43,13 @@ class _AnyoneWith:
 
 
 def offered(
-    person: HasRole, job: JobRow, roles: Mapping[str, str], *, is_installed: bool
+    person: HasRole, job: JobRow, roles: Mapping[str, str], *, lacks: str | None
 ) -> list[Action]:
-    """All actions, always in this order; `is_installed`: the job's handler is known here."""
+    """All actions, always in this order; `lacks`: why the job's handler cannot be used here."""
     return [
         _for(person, "manage", roles, _cancel(job)),
         _for(person, "manage", roles, _retry(job)),
-        _for(person, "start", roles, _again(is_installed=is_installed)),
+        _for(person, "start", roles, _again(lacks)),
         _for(person, "control", roles, _limit(job)),
         _for(person, "edit", roles, _rename()),
         _for(person, "delete", roles, _delete(job)),
@@ -102,8 +102,7 @@ def _choices(job: JobRow) -> Sequence[Choice]:
     return found
 
 
-def _again(*, is_installed: bool) -> Action:
-    reason = None if is_installed else "its handler is not installed here"
+def _again(reason: str | None) -> Action:
     return Action(name="again", label="Run again", icon="repeat", reason=reason)
 
 

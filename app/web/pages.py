@@ -145,7 +145,8 @@ def job_for(engine: Engine, person: HasRole, job_id: int, action: str = "view") 
 
 def startable(engine: Engine, person: HasRole, name: str) -> Handler:
     """The handler of this name, if this person may start it; a refusal names only what they see."""
-    if name not in engine.registry:
+    broken = engine.registry.broken.keys() - hidden_handlers(engine, person)
+    if name not in engine.registry and name not in broken:
         raise UnknownHandler(name, [each.name for each in handler_cards(engine, person)])
     handler = engine.registry[name]
     demand(person, "start", handler.roles)
@@ -201,7 +202,14 @@ def pauses(engine: Engine, person: HasRole) -> list[Pause]:
 def actions(engine: Engine, person: HasRole, job: JobRow) -> list[offers.Action]:
     """What this person may do with the job now, and why not the rest."""
     roles = roles_of(engine, job.handler)
-    return offers.offered(person, job, roles, is_installed=job.handler in engine.registry)
+    return offers.offered(person, job, roles, lacks=_why_unusable(engine, job.handler))
+
+
+def _why_unusable(engine: Engine, handler: str) -> str | None:
+    if handler in engine.registry:
+        return None
+    broken = handler in engine.registry.broken
+    return "its handler is broken" if broken else "its handler is not installed here"
 
 
 def navbar(engine: Engine, person: Person) -> NavbarJobs:

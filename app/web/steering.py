@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from app.db import now
-from app.jobs import DECLARED, EVERYTHING, Engine, HandlerRow, Pause, WorkerRow
-from app.users.permissions import HasRole, refusal
+from app.jobs import DECLARED, EVERYTHING, Engine, HandlerRow, LoadFailure, Pause, WorkerRow
+from app.users.permissions import HasRole, may, refusal
 from app.web.filters import label
 from app.web.pages import hidden_handlers, pauses
 
@@ -25,12 +25,21 @@ LENGTHS: Final[Mapping[str, Length]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class HandlerLine:
-    """A handler on the page; `is_here`: this process has its code."""
+    """A handler on the page. Its code `is_here`, in this process, or `is_broken` and cannot be."""
 
     row: HandlerRow
     title: str
     icon: str
     is_here: bool
+    is_broken: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenLine:
+    """What cannot be loaded in this process; `failure` is for those who may mend it."""
+
+    titles: Sequence[str]
+    failure: LoadFailure | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,7 @@ class HandlersPage:
     lines: Sequence[HandlerLine]
     workers: Sequence[WorkerRow]
     pauses: Sequence[Pause]
+    broken: Sequence[BrokenLine]
     reason: str | None
 
     @property
@@ -64,10 +74,12 @@ class Question:
 def handlers_page(engine: Engine, person: HasRole) -> HandlersPage:
     """The handlers whose jobs this person may see, the workers, and what is paused."""
     hidden = hidden_handlers(engine, person)
+    rows = [row for row in engine.handlers() if row.name not in hidden]
     return HandlersPage(
-        lines=[_line(engine, row) for row in engine.handlers() if row.name not in hidden],
+        lines=[_line(engine, row) for row in rows],
         workers=engine.workers(),
         pauses=pauses(engine, person),
+        broken=list(_broken(engine, person, {row.name for row in rows})),
         reason=refusal(person, "control"),
     )
 
@@ -137,5 +149,21 @@ def _line(engine: Engine, row: HandlerRow) -> HandlerLine:
     is_here = row.name in engine.registry
     icon = engine.registry[row.name].icon if is_here else None
     return HandlerLine(
-        row=row, title=title_of(engine, row.name), icon=icon or "bolt", is_here=is_here
+        row=row,
+        title=title_of(engine, row.name),
+        icon=icon or "bolt",
+        is_here=is_here,
+        is_broken=row.name in engine.registry.broken,
     )
+
+
+def _broken(engine: Engine, person: HasRole, known: Set[str]) -> Iterator[BrokenLine]:
+    """What is broken, as a person may know it: who may see it is told by rows that are older."""
+    may_mend = may(person, "control")
+    broken = engine.registry.broken
+    for failure in engine.registry.failures:
+        names = [each for each in failure.handlers if broken.get(each) is failure]
+        seen = names if may_mend else [each for each in names if each in known]
+        if may_mend or seen:
+            titles = [title_of(engine, name) for name in seen]
+            yield BrokenLine(titles=titles, failure=failure if may_mend else None)

@@ -11,7 +11,7 @@ import pytest
 from app.jobs.views import TaskRow
 from tests.eventually import eventually
 from tests.jobs.looking import done, recounted, running, sql
-from tests.processes.stage import Stage
+from tests.processes.stage import KINDS, Stage
 
 
 @pytest.fixture
@@ -108,3 +108,10 @@ def test_one_that_cannot_work_any_more_ends_all(stage: Stage) -> None:
     os.kill(stage.pids().pop(), signal.SIGKILL)
     assert workers.process.wait(timeout=30) == 1
     assert "that this version of Jobdeck does not know" in workers.log.read_text()
+
+
+def test_one_without_some_of_its_handlers_says_so_and_runs_the_others(stage: Stage) -> None:
+    stage.workers(HANDLERS=f"nowhere.to.be.found,{KINDS}")
+    done(stage.engine, stage.engine.start("tally"))
+    log = (stage.settings.data_dir / "workers.log").read_text()
+    assert "The handler module 'nowhere.to.be.found' cannot be loaded: ModuleNotFoundError" in log

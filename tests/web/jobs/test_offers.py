@@ -25,10 +25,10 @@ def offers(
     role: Role = Role.SUPERADMIN, /, roles: dict[str, str] | None = None, **given: Any
 ) -> dict[str, Action]:
     """The actions by name."""
-    is_installed = given.pop("is_installed", True)
+    lacks = given.pop("lacks", None)
     person = SimpleNamespace(role=role)
     shown: Any = job(**given)
-    found = offered(person, shown, roles or {}, is_installed=is_installed)
+    found = offered(person, shown, roles or {}, lacks=lacks)
     assert [each.name for each in found] == ORDER
     return {each.name: each for each in found}
 
@@ -53,7 +53,7 @@ def test_a_cancel_that_was_asked_for_is_not_asked_for_again() -> None:
 
 
 def test_a_job_whose_handler_is_gone_cannot_run_again() -> None:
-    assert reasons(offers(is_installed=False, **ENDED))["again"] == (
+    assert reasons(offers(lacks="its handler is not installed here", **ENDED))["again"] == (
         "its handler is not installed here"
     )
 

@@ -27,6 +27,7 @@ ENDPOINTS = {
     "auth.setup": "/setup",
     "files.show": "/jobs/<int:job_id>/files/<name>",
     "files.upload": "/files",
+    "handlers.index": "/handlers",
     "jobs.create": "/jobs",
     "jobs.index": "/jobs",
     "jobs.new": "/jobs/new",
@@ -49,6 +50,7 @@ def app() -> Iterator[Flask]:
     )
     filters.register(app)
     app.jinja_env.globals["csrf_token"] = lambda: "token"
+    app.jinja_env.tests["broken"] = lambda handler: handler == "shred"
     user = SimpleNamespace(email="ada@example.com", role="operator", is_authenticated=True)
     app.jinja_env.globals["current_user"] = user
     app.jinja_env.globals["navbar_jobs"] = lambda: SimpleNamespace(active=0, rows=[])

@@ -89,11 +89,9 @@ def tasks(*rows: SimpleNamespace, status: str | None = None) -> SimpleNamespace:
     )
 
 
-def actions(
-    shown: Any, role: Role = Role.SUPERADMIN, *, is_installed: bool = True
-) -> Sequence[Action]:
+def actions(shown: Any, role: Role = Role.SUPERADMIN) -> Sequence[Action]:
     """What somebody of this role is offered."""
-    return offered(SimpleNamespace(role=role), shown, {}, is_installed=is_installed)
+    return offered(SimpleNamespace(role=role), shown, {}, lacks=None)
 
 
 def popup(**given: Any) -> str:

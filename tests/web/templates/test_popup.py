@@ -72,6 +72,13 @@ def test_a_popup_says_what_is_in_the_way(app: Flask) -> None:
     assert "The database is locked." in html
 
 
+def test_a_popup_says_that_a_handler_is_broken_unless_some_worker_has_it(app: Flask) -> None:
+    assert "The handler <code>shred</code> is broken" in popup(
+        job=job(handler="shred", no_worker=True)
+    )
+    assert "broken" not in popup(job=job(handler="shred", no_worker=False))
+
+
 def test_a_task_that_does_not_look_is_said_to_after_ten_seconds(app: Flask) -> None:
     now, asked = datetime.now(UTC), {"is_cancelling": True, "in_progress": 1}
     soon = popup(job=job(cancel_requested_at=now - timedelta(seconds=5), **asked))
