@@ -149,8 +149,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
         self.kind = kind_of(url)
+        self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self.kind.connect(url)
         self._turns = _Turns() if self.is_sqlite else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from app.fork_safety import close_in_forked_children
 
@@ -60,7 +60,13 @@ class UnsupportedDatabase(ValueError):
 
 def kind_of(url: str | URL) -> Kind:
     """The kind of a database; raise UnsupportedDatabase, with what to do."""
-    backend = make_url(url).get_backend_name()
+    try:
+        backend = make_url(url).get_backend_name()
+    except ArgumentError:  # which would tell the password
+        raise UnsupportedDatabase(
+            "JOBDECK_DATABASE_URL is no address of a database. Write it as SQLAlchemy does, as in "
+            "postgresql+psycopg://user:password@host/name, or leave it empty."
+        ) from None
     if backend not in KINDS:
         raise UnsupportedDatabase(
             f"Jobs run on SQLite, PostgreSQL and MariaDB, not on {backend}. Leave "
@@ -204,13 +210,20 @@ def _name_rightly(context: ExceptionContext) -> BaseException | None:
 
 
 def _engine_of_a_server(url: str, connect_args: Settings) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=10,
-        max_overflow=80,
-        pool_pre_ping=True,  # those of before a restart of the server are of no use
-        connect_args={"connect_timeout": 5, **connect_args},
-    )
+    try:
+        engine = create_engine(
+            url,
+            pool_size=10,
+            max_overflow=80,
+            pool_pre_ping=True,  # those of before a restart of the server are of no use
+            connect_args={"connect_timeout": 5, **connect_args},
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise UnsupportedDatabase(
+            f"The driver of JOBDECK_DATABASE_URL cannot be loaded: {error}. Use "
+            "postgresql+psycopg:// or mariadb+pymysql://, with Jobdeck's extra `postgresql` or "
+            "`mariadb` installed."
+        ) from error
     event.listen(engine, "connect", _close_in_forked_children)
     return engine
 

@@ -49,6 +49,21 @@ def test_other_databases_are_refused_with_what_to_do(url: str) -> None:
     assert "secret" not in str(no.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("secret", "no address of a database"),
+        ("://secret@x", "no address of a database"),
+        ("postgresql+psycopg2://u:secret@x/y", "driver of JOBDECK_DATABASE_URL"),
+        ("postgresql+nothing://u:secret@x/y", "driver of JOBDECK_DATABASE_URL"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_with_what_to_do(url: str, said: str) -> None:
+    with pytest.raises(UnsupportedDatabase, match=said) as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)
+
+
 def test_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "database")
     # As it is without the tests' own haste.

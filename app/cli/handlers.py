@@ -38,13 +38,13 @@ def list_(as_json: bool) -> None:
     with open_engine() as engine:
         rows, pauses = engine.handlers(), engine.pauses()
     if as_json:
-        write_json([_row(row) for row in rows])
+        write_json([_row(engine, row) for row in rows])
         return
     for pause in pauses:
         if pause.handler == EVERYTHING:
             click.echo(f"Everything is paused {_said(pause)}")
     for row in rows:
-        click.echo(_line(row))
+        click.echo(_line(engine, row))
 
 
 def _end_of(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
@@ -122,16 +122,17 @@ def _tell(engine: Engine, handler: str, said: str, *, as_json: bool) -> None:
     """Tell what was done, and how the handler stands now."""
     rows = [row for row in engine.handlers() if handler in (row.name, EVERYTHING)]
     if as_json:
-        told = [_row(row) for row in rows]
+        told = [_row(engine, row) for row in rows]
         write_json(told if handler == EVERYTHING else told[0])
         return
     click.echo(said)
     for row in rows if handler != EVERYTHING else ():
-        click.echo(_line(row))
+        click.echo(_line(engine, row))
 
 
-def _line(row: HandlerRow) -> str:
-    workers = "no worker" if not row.workers else f"{row.workers} workers"
+def _line(engine: Engine, row: HandlerRow) -> str:
+    lacking = "broken" if row.name in engine.registry.broken else "no worker"
+    workers = lacking if not row.workers else f"{row.workers} workers"
     jobs = f"{row.running} running, {row.queued} queued, {workers}"
     limits = f"jobs {_limit(row.concurrency_limit)}, tasks {_limit(row.parallel_limit)}"
     pause = f"  paused {_said(row.pause)}" if row.pause else ""
@@ -152,7 +153,7 @@ def _named(handler: str) -> str:
     return "everything" if handler == EVERYTHING else handler
 
 
-def _row(row: HandlerRow) -> dict[str, Any]:
+def _row(engine: Engine, row: HandlerRow) -> dict[str, Any]:
     from app.web.api import handler_row  # here, for it brings the whole web, which takes its time
 
-    return handler_row(row)
+    return handler_row(row, broken=row.name in engine.registry.broken)

@@ -84,6 +84,15 @@ def test_pools_end_and_outlive_the_thread_that_made_them(server: Server) -> None
     assert [(task["status"], task["result"]) for task in tasks] == [("DONE", [1, 2])] * 12
 
 
+def test_connections_to_a_server_outlive_the_children(elsewhere: Stage) -> None:
+    web = elsewhere.web(HANDLERS=FORKING, RUN_WORKER=1)
+    for _ in range(2):
+        job_id = started(web, "pools")
+        eventually(lambda: ended(web, job_id), within=60)  # noqa: B023
+        assert web.api("GET", f"/jobs/{job_id}")["status"] == "DONE"
+    assert "ERROR" not in web.log.read_text()
+
+
 def test_a_pool_does_not_keep_a_server_from_stopping(server: Server) -> None:
     job_id = started(server, "forks", way="pool")
     pids = eventually(lambda: children(server, job_id), within=30)

@@ -95,6 +95,13 @@ def test_a_job_of_a_broken_handler_waits_and_says_so(oscar: Visitor, job_id: int
     assert "its handler is broken" in oscar.get(f"/jobs/{job_id}").text
 
 
+def test_programs_are_told(oscar: Visitor, job_id: int, jobdeck: Run) -> None:
+    told = oscar.get("/api/v1/handlers").get_json()["handlers"]
+    assert {each["name"] for each in told if each["broken"]} == {"shred"}
+    lines = jobdeck("handlers", "list").out.splitlines()
+    assert [line.split()[0] for line in lines if "broken" in line] == ["shred"]
+
+
 def test_nobody_starts_a_job_of_it_and_other_handlers_work(alice: Visitor, engine: Engine) -> None:
     refused = alice.send("POST", "/api/v1/jobs", {"handler": "shred"})
     assert (refused.status_code, refused.json["error"]["code"]) == (422, "broken_handler")  # type: ignore[index]

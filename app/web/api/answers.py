@@ -54,8 +54,8 @@ def task_row(row: TaskRow) -> dict[str, Any]:
     }
 
 
-def handler_row(row: HandlerRow) -> dict[str, Any]:
-    """A handler as the API tells it; a limit that is null is none."""
+def handler_row(row: HandlerRow, *, broken: bool) -> dict[str, Any]:
+    """A handler as the API tells it; a limit that is null is none. Broken code cannot be loaded."""
     limits = {"parallel_limit": row.parallel_limit, "concurrency_limit": row.concurrency_limit}
     return {
         "name": row.name,
@@ -66,6 +66,7 @@ def handler_row(row: HandlerRow) -> dict[str, Any]:
         "running": row.running,
         "queued": row.queued,
         "workers": row.workers,
+        "broken": broken,
         "pause": pause_row(row.pause),
     }
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator, StrictStr
 
 from app.extensions import the_engine
-from app.jobs import DECLARED, EVERYTHING
+from app.jobs import DECLARED, EVERYTHING, HandlerRow
 from app.web.access import may
 from app.web.api.answers import handler_row, pause_row
 from app.web.api.asking import Body, body
@@ -55,7 +55,7 @@ def handlers() -> ResponseReturnValue:
     """Every handler whose jobs one may see, by name; and the pause of everything, if it is."""
     hidden = hidden_handlers(the_engine(), here())
     rows = [each for each in the_engine().handlers() if each.name not in hidden]
-    return {"handlers": [handler_row(each) for each in rows], "paused": _pause_of_everything()}
+    return {"handlers": [_told_of(each) for each in rows], "paused": _pause_of_everything()}
 
 
 @bp.post("/v1/handlers/<name>/pause")
@@ -89,7 +89,11 @@ def limit(name: str) -> ResponseReturnValue:
 def _told(name: str) -> ResponseReturnValue:
     if name == EVERYTHING:
         return {"name": EVERYTHING, "pause": _pause_of_everything()}
-    return jsonify(handler_row(the_engine().handler(name)))
+    return jsonify(_told_of(the_engine().handler(name)))
+
+
+def _told_of(row: HandlerRow) -> dict[str, Any]:
+    return handler_row(row, broken=row.name in the_engine().registry.broken)
 
 
 def _pause_of_everything() -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from tests.web.jobs.api import fields_of, refused
 
 HANDLER = {
     "name", "parallel_limit", "concurrency_limit", "declared", "limits_set_at", "limits_set_by",
-    "running", "queued", "workers", "pause",
+    "running", "queued", "workers", "broken", "pause",
 }  # fmt: skip
 
 
