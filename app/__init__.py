@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.config import Settings
+    from app.db import Database
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Build the application. It runs nothing yet: `app.extensions["jobdeck"].run()` does.
+def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:
+    """Build the application, on a database that is open already if one is given.
+
+    It runs nothing yet: `app.extensions["jobdeck"].run()` does.
 
     The parts are imported here, so that `import app.jobs` alone brings no Flask.
     """
@@ -23,9 +26,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     from app.jobs import Engine
 
     settings = settings or Settings.from_environment()
-    database = Database(settings.database)
+    database = database or Database(settings.database)
     app = Flask(__name__)
-    app.extensions["jobdeck"] = Engine(database, settings)
+    within = extensions.handler_context(app)
+    app.extensions["jobdeck"] = Engine(database, settings, within=within)
     extensions.init_app(app, settings, database)
     web.init_app(app, settings)
     cli.init_app(app)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -23,13 +21,14 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app import engines
 from app.engines import kind_of
 from app.fork_safety import in_forked_children
+from app.sessions import SessionEngine
+from app.write_lock import WriteLock, patience_left
 
 #: Settings of a function on PostgreSQL that finds each of its rows by a key, whatever the tables
 #: held when its connection was young: no way is left to read a table or an index from end to end.
@@ -39,10 +38,6 @@ from app.fork_safety import in_forked_children
 BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off"""
-#: How long a writer waits for the others of its process, each of whom may be waiting like that.
-SQLITE_TURN_SECONDS = 5
-#: What is left for the lock itself to a writer that has waited so long for its turn.
-LEAST_BUSY_SECONDS: Final = 0.5
 
 
 class Base(DeclarativeBase):
@@ -153,9 +148,11 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self.kind.connect(url)
-        self._turns = _Turns() if self.is_sqlite else None
+        self._write_lock = WriteLock() if self.is_sqlite else None
         #: The same connections, on which each statement is a transaction by itself.
         self.by_itself = self.engine.execution_options(**self.kind.by_itself)
+        #: The same for sessions, whose transactions begin with their first write.
+        self.for_sessions = SessionEngine(self.engine, self.kind, self._write_lock).engine
         in_forked_children(self, Database._leave_to_parent)
 
     @contextmanager
@@ -209,13 +206,29 @@ class Database:
         with (
             self.turn() as waited,
             engine.connect() as connection,
-            _patience_left(connection, waited),
+            patience_left(connection, waited),
         ):
             yield connection
 
-    def turn(self) -> AbstractContextManager[float]:
+    @contextmanager
+    def turn(self) -> Iterator[float]:
         """Wait for the other writers of this process, and tell for how many seconds."""
-        return self._turns.next() if self._turns else nullcontext(0.0)
+        if self._write_lock is None:
+            yield 0.0
+            return
+        waited = self._write_lock.acquire()
+        try:
+            yield waited
+        finally:
+            self._write_lock.release()
+
+    def refuse_to_wait_for_own_session(self) -> None:
+        """Raise SessionHoldsWriteLock where nobody can write because of the caller's session.
+
+        Asked by who is about to wait for another thread to write something.
+        """
+        if self._write_lock:
+            self._write_lock.refuse_to_wait_for_itself()
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -224,8 +237,8 @@ class Database:
     def _leave_to_parent(self) -> None:
         """Use no connection of the process that has forked this one."""
         self.engine.dispose(close=False)
-        if self._turns:
-            self._turns = _Turns()  # whoever had the old one is not here
+        if self._write_lock:
+            self._write_lock.forget_owner()  # who is not here
             event.listen(self.engine, "do_connect", _refuse_after_fork)
 
 
@@ -260,7 +273,7 @@ class Line:
         with (
             self._database.turn() as waited,
             self.reading() as connection,
-            _patience_left(connection, waited),
+            patience_left(connection, waited),
         ):
             yield connection
 
@@ -308,41 +321,3 @@ class Changes:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class _Turns:
-    """The writers of a process, one at a time; who has to wait too long gives up."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    @contextmanager
-    def next(self) -> Iterator[float]:
-        """Wait for the others, and tell how many seconds that took."""
-        begun = time.monotonic()
-        if not self._lock.acquire(timeout=SQLITE_TURN_SECONDS):
-            # What SQLite says to a writer of another process: whoever expects that, expects this.
-            locked = sqlite3.OperationalError("database is locked")
-            raise OperationalError("BEGIN IMMEDIATE", None, locked)
-        try:
-            yield time.monotonic() - begun
-        finally:
-            self._lock.release()
-
-
-@contextmanager
-def _patience_left(connection: Connection, waited: float) -> Iterator[None]:
-    """Let a writer that has waited for its turn wait the less for the lock."""
-    if waited < LEAST_BUSY_SECONDS:
-        yield
-        return
-    _wait_at_most(connection, max(engines.LOCK_SECONDS - waited, LEAST_BUSY_SECONDS))
-    try:
-        yield
-    finally:
-        _wait_at_most(connection, engines.LOCK_SECONDS)
-
-
-def _wait_at_most(connection: Connection, seconds: float) -> None:
-    # Beside the transaction, which has not begun or is over.
-    connection.connection.cursor().execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")

@@ -40,6 +40,10 @@ class Kind:
     connect: Callable[[str], Engine]
     #: Options of an engine on which each statement is a transaction by itself.
     by_itself: Settings = field(default_factory=lambda: {"isolation_level": "AUTOCOMMIT"})
+    #: How the transaction of a session begins, with its first write.
+    begin: str
+    #: Whether the server keeps a cursor for rows that are read little by little, in a transaction.
+    has_cursors: bool = False
     #: What a transaction that looks before it writes says first; empty: it is alone anyway.
     turn: str = ""
     #: What a transaction that changes the tables says first, where it is not the same.
@@ -241,9 +245,15 @@ def _socket_number(dbapi_connection: Any) -> int:
 #: What begins a transaction by itself, see _begin_sqlite() and _begin_mariadb(), does not.
 _NOT_BEGUN: Final = {"jobdeck_begins": False}
 KINDS: Final[Mapping[str, Kind]] = {
-    "sqlite": Kind(connect=_sqlite_engine, by_itself=_NOT_BEGUN),
+    "sqlite": Kind(
+        connect=_sqlite_engine,
+        by_itself=_NOT_BEGUN,
+        begin="BEGIN IMMEDIATE",
+    ),
     "postgresql": Kind(
         connect=_postgresql_engine,
+        begin="BEGIN",
+        has_cursors=True,
         turn=f"SELECT {POSTGRESQL_TURN}",
         look_seconds=2.0,
         makes_at_once=True,
@@ -252,6 +262,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "mariadb": Kind(
         connect=_mariadb_engine,
         by_itself=_NOT_BEGUN,
+        begin="START TRANSACTION",
         turn=MARIADB_TURN,
         migrating=MARIADB_MIGRATING,
         first_revision="0010",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from flask import Flask, current_app
@@ -11,10 +12,13 @@ from flask_login import LoginManager
 from flask_wtf import CSRFProtect
 
 from app.config import Settings
-from app.db import Database
+from app.db import Base, Database
+from app.flask_sessions import HandlerContext, SharedSQLAlchemy, scope_of_session
 from app.jobs import Engine
 from app.users.sign_ins import REMEMBERED
 
+#: For resources and handlers: `db.Model`, `db.session`, `db.paginate`.
+db = SharedSQLAlchemy(model_class=Base, session_options={"scopefunc": scope_of_session})
 login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address)
@@ -24,9 +28,15 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
     """Bind what has no views of its own; `web` binds the others, for their order matters."""
     app.extensions["jobdeck_settings"] = settings
     app.extensions["jobdeck_database"] = database
-    app.config.from_mapping(_flask_settings(settings))
+    app.config.from_mapping(_flask_settings(settings), SQLALCHEMY_DATABASE_URI=database.url)
+    db.init_app(app)
     login_manager.init_app(app)
     limiter.init_app(app)
+
+
+def handler_context(app: Flask) -> partial[HandlerContext]:
+    """Return what makes the context in which code of handlers runs: see Engine(within=...)."""
+    return partial(HandlerContext, app, db)
 
 
 def the_settings() -> Settings:

@@ -75,7 +75,7 @@ def test_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
 def test_a_writer_gives_up_when_its_turn_does_not_come(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.SQLITE_TURN_SECONDS", 0.05)
+    monkeypatch.setattr("app.write_lock.LOCK_TIMEOUT", 0.05)
     with somebody_writing(database):
         for way in (database.writing, database.writing_once):
             with pytest.raises(OperationalError, match="database is locked"), way():
@@ -94,7 +94,7 @@ def test_who_waited_for_its_turn_waits_the_less_for_the_lock(
     database: Database, monkeypatch: pytest.MonkeyPatch, waited: float, left: int
 ) -> None:
     clock = SimpleNamespace(monotonic=iter([0.0, waited]).__next__)
-    monkeypatch.setattr("app.db.time", clock)
+    monkeypatch.setattr("app.write_lock.time", clock)
     with database.writing() as connection:
         assert patience_of(connection) == left
     with database.reading() as connection:
@@ -111,7 +111,7 @@ def test_a_request_that_cannot_write_is_told_so(
     alice: Visitor, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = alice.client.application.extensions["jobdeck_database"]
-    monkeypatch.setattr("app.db.SQLITE_TURN_SECONDS", 0.05)
+    monkeypatch.setattr("app.write_lock.LOCK_TIMEOUT", 0.05)
     asked = {"handler": "example_job_handler", "params": {"steps": 1}}
     with somebody_writing(server):
         error = refused(alice.send("POST", "/api/v1/jobs", asked), 503, "database_unavailable")

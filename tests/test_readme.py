@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.db import Database
 from app.jobs import Handler, Registry
 
 ROOT = Path(__file__).parent.parent
@@ -50,21 +51,19 @@ def test_the_handler_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Mon
     assert handler.description == "Count the words of every text in a folder."
 
 
-def test_the_resource_in_the_readme_works(tmp_path: Path) -> None:
-    (source,) = re.findall(r"```python\n# app/resources/customers.py\n(.+?)```", README, re.DOTALL)
-    (tmp_path / "customers.py").write_text(source)
+def test_the_resource_and_the_handler_of_its_table_work(tmp_path: Path, database: Database) -> None:
+    for folder, name in (("resources", "customers"), ("handlers", "greet_customers")):
+        start = re.escape(f"```python\n# app/{folder}/{name}.py\n")
+        (source,) = re.findall(rf"{start}(.+?)```", README, re.DOTALL)
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.py").write_text(source)
     # In a process of its own: the table must not be among those of the other tests.
     found = subprocess.run(
-        [sys.executable, "-c", LISTED, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert found.stdout.split() == ["jobs", "customers", "users"]
-
-
-LISTED = """
-import sys, app.resources
-app.resources.__path__.append(sys.argv[1])
-print(*(each.name for each in app.resources.all_resources()))
-"""
+        [sys.executable, "-m", "tests.customers", str(tmp_path), str(database.url)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not found.returncode, found.stderr
+    assert found.stdout.splitlines() == ["jobs customers users", "DONE 2", "2 2", "0", "200 True"]
 
 
 def test_the_tree_in_architecture_names_what_is_there() -> None:

@@ -14,10 +14,9 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretBytes, SecretStr
 from sqlalchemy import Connection, SQLColumnExpression, Text, inspect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.admin.rows import Rows
-from app.db import Database
 
 Table = type[DeclarativeBase]
 #: Where a column may stand. `filter` is asked for; the others are so unless said otherwise.
@@ -102,7 +101,7 @@ class RowAction:
     name: str  # in the address
     label: str
     allowed: str  # the action of the permissions
-    run: Callable[[Database, int, Any], Outcome]
+    run: Callable[[Session, int, Any], Outcome]  # which is committed then
     help: str = ""
     icon: str = "bolt"
 

@@ -20,6 +20,7 @@ from typing import Final
 
 import click
 
+from app import create_app
 from app.cli import find_what_lies_here
 from app.cli.schema import open_database
 from app.config import BadSetting, Settings
@@ -90,7 +91,8 @@ def work(threads: int, pipe: int) -> None:
 @contextlib.contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
     with open_database(settings) as database:
-        yield Engine(database, settings)
+        engine: Engine = create_app(settings, database).extensions["jobdeck"]
+        yield engine
 
 
 def _heed_stops() -> queue.SimpleQueue[None]:

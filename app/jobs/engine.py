@@ -8,6 +8,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Unpack
 
 from pydantic import BaseModel
@@ -30,6 +31,7 @@ from app.jobs.running import Running
 from app.jobs.steering import Steering
 from app.jobs.store import creating, keeping
 from app.jobs.store.creating import NewJob
+from app.jobs.surroundings import Within, each_within
 from app.jobs.uploads import uploads_in
 from app.jobs.values import encode_object, mask_text, name_of, secrets_in, storable_text
 from app.users.permissions import needed
@@ -52,7 +54,7 @@ class Engine(Changing, Amending, Steering):
         settings: Settings,
         registry: Registry | None = None,
         *,
-        within: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        within: Within = contextlib.nullcontext,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -234,7 +236,7 @@ class Engine(Changing, Amending, Steering):
         if name and len(name) > LONGEST_NAME:
             raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
         given = {} if params is None else params
-        read = handler.validate_params(given, self._asked_by(started_by))
+        read = self._validated(handler, given, started_by)
         job = self._new_job(
             handler,
             given,
@@ -254,16 +256,20 @@ class Engine(Changing, Amending, Steering):
     ) -> Preview:
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
-        read = handler.validate_params(params, self._asked_by(started_by))
+        read = self._validated(handler, params, started_by)
         handler.dump_params(read)  # what cannot be stored is refused here, too
         return preview_of(new_tasks(self._made(handler, read), self._most))
+
+    def _validated(self, handler: Handler, params: Params, person: HasId | int | None) -> Any:
+        with self._within():
+            return handler.validate_params(params, self._asked_by(person))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
         return {"started_by": person, "settings": self.settings, "uploads": self.shelf}
 
     def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
         with self._making(handler, params):
-            for state in handler.states(params):
+            for state in each_within(self._within, partial(handler.states, params)):
                 yield {"state": state}
 
     @contextlib.contextmanager

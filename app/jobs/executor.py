@@ -6,7 +6,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -24,6 +23,7 @@ from app.jobs.registry import Handler
 from app.jobs.states import AttemptStatus, TaskStatus
 from app.jobs.store.claiming import Claim
 from app.jobs.store.recording import TaskWrites, moment
+from app.jobs.surroundings import Within, entered
 from app.jobs.values import encode, mask_text, storable_text
 
 
@@ -71,7 +71,7 @@ class Executor:
         finisher: Finisher,
         *,
         limit: int,
-        within: Callable[[], AbstractContextManager[object]],
+        within: Within,
         add: Add,
         shelf: Shelf,
         engine: object,
@@ -128,6 +128,7 @@ class Executor:
                 late.traceback = storable_text(mask_text(place, work.facts.secrets))
             _time_out(late, work)
             self._journal.cut_off(late)
+            work.call.time_out()
 
         deadline = Deadline(ends_at, cut_off, partial(self._replace, work))
         self._deadlines.begin(deadline)
@@ -155,7 +156,7 @@ class Executor:
             engine=self._engine,
             ends_at=ends_at,
         )
-        with self._within():
+        with entered(self._within, work.call):
             result = work.handler.run(task)
         return None if result is None else encode(result, "result", self._limit)
 

@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -37,6 +36,7 @@ from app.jobs.store.claiming import StepClaim
 from app.jobs.store.creating import NewTask
 from app.jobs.store.ending import MOST_CRASHES
 from app.jobs.store.recording import JobState
+from app.jobs.surroundings import Within, entered
 from app.jobs.values import decode, mask_text, storable_text
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Parts:
     database: Database
     announce: Callable[[Collection[int]], None]
     limit: int
-    within: Callable[[], AbstractContextManager[object]]
+    within: Within
     deadlines: Deadlines
     #: As Pool.replace() and Pool.submit().
     replace: Callable[[Step, threading.Thread], bool]
@@ -271,7 +271,7 @@ class Finisher:
 
     def _called(self, step: Step, stage: str, hook: Callback) -> str | None:
         try:
-            with self._parts.within():
+            with entered(self._parts.within, step.call):
                 hook()
         except BaseException as error:  # noqa: BLE001 - as for tasks: whatever it raises
             return _told(step, stage, error)
@@ -286,6 +286,7 @@ class Finisher:
         def cut_off(thread: threading.Thread) -> None:
             place = place_of(thread, __file__, Finisher._called.__name__) or ""
             log.error("Job %s: %s %s", step.job_id, late, mask_text(place, step.facts.secrets))
+            step.call.time_out()
             # The lock of all deadlines is held here, and writing may take a while.
             threading.Thread(
                 target=self._go_on_without,

@@ -98,7 +98,11 @@ class Journal:
             self._wake_all()
 
     def flush(self, claim: TaskWrites) -> None:
-        """Return once all that this claim has handed over is durable; raise as hand_over() does."""
+        """Return once all that this claim has handed over is durable; raise as hand_over() does.
+
+        Raises SessionHoldsWriteLock where a session of the caller would keep it waiting.
+        """
+        self._database.refuse_to_wait_for_own_session()
         with self._collected():
             self._demand_not_cut_off(claim)
             self._gathering.end_rest(claim.task_id)
@@ -169,7 +173,11 @@ class Journal:
             return ticket.stored
 
     def begin_change(self, claim: TaskWrites) -> None:
-        """Keep back what a claim has said until it offers a change, or gives it up."""
+        """Keep back what a claim has said until it offers a change, or gives it up.
+
+        Raises SessionHoldsWriteLock where a session of the caller would keep the change waiting.
+        """
+        self._database.refuse_to_wait_for_own_session()
         with self._collected():
             self._demand_not_cut_off(claim)
             self._gathering.hold(claim.task_id)
@@ -188,7 +196,8 @@ class Journal:
             yield
 
     def _wait_for_room(self) -> None:
-        if not self._is_own_thread:
+        if not self._is_own_thread and not self._has_room():
+            self._database.refuse_to_wait_for_own_session()
             self._changed.wait_for(lambda: self._has_room() or self._stop_asked.is_set())
 
     def _has_room(self) -> bool:

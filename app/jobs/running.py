@@ -6,8 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +28,7 @@ from app.jobs.registry import Registry
 from app.jobs.scheduler import Rhythm, Scheduler, hand_back
 from app.jobs.store.adding import Adder
 from app.jobs.store.recording import TaskWrites
+from app.jobs.surroundings import Within
 from app.jobs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Running:
         hints: Hints,
         shelf: Shelf,
         engine: object,
-        within: Callable[[], AbstractContextManager[object]],
+        within: Within,
     ) -> None:
         self._database = database
         self._hints = hints
@@ -79,9 +79,7 @@ class Running:
         )
         self._scheduler = self._make_scheduler(settings)
 
-    def _make_executor(
-        self, limit: int, within: Callable[[], AbstractContextManager[object]]
-    ) -> Executor:
+    def _make_executor(self, limit: int, within: Within) -> Executor:
         parts = Parts(
             database=self._database,
             announce=self._bus.announce,

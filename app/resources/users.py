@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
 from app.admin import Column, Outcome, Refused, Resource, RowAction, Rows
 from app.admin.rows import Written
-from app.db import Database
 from app.users import changing, links, people
+from app.users.changing import Changes
 from app.users.errors import AccountDisabled, BadAccount, LastSuperadmin
 from app.users.models import User
 from app.users.permissions import Role
@@ -20,26 +21,28 @@ from app.users.permissions import Role
 class Accounts(Rows):
     """Accounts are made, changed and deleted by those who guard them."""
 
-    def create(self, database: Database, values: Written, by: Any) -> int:
+    def create(self, session: Session, values: Written, by: Any) -> int:
         """Make an account; without a password, a one-time link will open it."""
         with _told():
-            return people.create_user(database, **_plain(values)).id
+            account = people.checked(**{"password": None, **_plain(values)})
+            return people.insert_user(session.connection(), account).id
 
-    def update(self, database: Database, row_id: int, values: Written, by: Any) -> None:
+    def update(self, session: Session, row_id: int, values: Written, by: Any) -> None:
         """Change an account; a password that was left empty stays."""
         with _told():
-            changing.update_user(database, row_id, by=by, **_plain(values))
+            wanted = changing.checked_changes(cast(Changes, _plain(values)))
+            changing.write_changes(session.connection(), row_id, wanted, by)
 
-    def delete(self, database: Database, row_id: int, by: Any) -> None:
+    def delete(self, session: Session, row_id: int, by: Any) -> None:
         """Delete an account; the jobs that it started stay."""
         with _told():
-            changing.delete_user(database, row_id, by)
+            changing.remove_user(session.connection(), row_id, by)
 
 
-def make_link(database: Database, user_id: int, by: Any) -> Outcome:
+def make_link(session: Session, user_id: int, by: Any) -> Outcome:
     """A link by which the person sets a password."""
     with _told():
-        token = links.one_time_link(database, user_id)
+        token = links.new_link(session.connection(), user_id)
     return Outcome(
         sentence="Send this link to the person, and to nobody else. It sets the password of this "
         "account, once, within three days. It is not shown again.",

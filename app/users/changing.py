@@ -5,6 +5,7 @@ Whatever proved to be the person before ends with a change: the sign-ins and the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
 from sqlalchemy import Connection, delete, select, update
@@ -37,17 +38,24 @@ def update_user(
     change ends the open link. Raise BadAccount, UserNotFound, LastSuperadmin, or NotAllowed when
     `by` is no superadmin any more.
     """
-    wanted = _checked(changes)
+    wanted = checked_changes(changes)
     with database.writing() as connection:
-        able = _superadmins(connection, by)
-        before = people.found_user(connection, user_id, lock=True)
-        changed = {name: new for name, new in wanted.items() if new != getattr(before, name, None)}
-        if changed.get("disabled") or "role" in changed:
-            _demand_another(able, user_id)
-        if changed:
-            _write(connection, user_id, changed)
-            _end_proofs(connection, user_id, changed, by)
-        return people.found_user(connection, user_id)
+        return write_changes(connection, user_id, wanted, by)
+
+
+def write_changes(
+    connection: Connection, user_id: int, wanted: Mapping[str, object], by: Person | None
+) -> UserDetail:
+    """Do as update_user(), with what checked_changes() has returned, in a transaction."""
+    able = _superadmins(connection, by)
+    before = people.found_user(connection, user_id, lock=True)
+    changed = {name: new for name, new in wanted.items() if new != getattr(before, name, None)}
+    if changed.get("disabled") or "role" in changed:
+        _demand_another(able, user_id)
+    if changed:
+        _write(connection, user_id, changed)
+        _end_proofs(connection, user_id, changed, by)
+    return people.found_user(connection, user_id)
 
 
 def delete_user(database: Database, user_id: int, by: Person | None) -> None:
@@ -56,10 +64,15 @@ def delete_user(database: Database, user_id: int, by: Person | None) -> None:
     Raise UserNotFound, LastSuperadmin, or NotAllowed when `by` is no superadmin any more.
     """
     with database.writing() as connection:
-        able = _superadmins(connection, by)
-        people.found_user(connection, user_id, lock=True)
-        _demand_another(able, user_id)
-        connection.execute(delete(User).where(User.id == user_id))
+        remove_user(connection, user_id, by)
+
+
+def remove_user(connection: Connection, user_id: int, by: Person | None) -> None:
+    """Do as delete_user(), in a transaction."""
+    able = _superadmins(connection, by)
+    people.found_user(connection, user_id, lock=True)
+    _demand_another(able, user_id)
+    connection.execute(delete(User).where(User.id == user_id))
 
 
 def change_own_password(database: Database, person: Person, current: str, new: str) -> None:
@@ -82,7 +95,7 @@ def change_own_password(database: Database, person: Person, current: str, new: s
         sign_ins.end_of(connection, person.id, but=person.key)
 
 
-def _checked(changes: Changes) -> dict[str, object]:
+def checked_changes(changes: Changes) -> dict[str, object]:
     """The values as they are kept. Hashing is slow, so it is done before any lock is taken."""
     email, password = changes.get("email"), changes.get("password")
     email = None if email is None else addresses.same_form(email)

@@ -30,9 +30,14 @@ def one_time_link(database: Database, user_id: int) -> str:
     AccountDisabled.
     """
     with database.writing() as connection:
-        if people.found_user(connection, user_id, lock=True).disabled:
-            raise AccountDisabled
-        return replace(connection, user_id, LIFETIME)
+        return new_link(connection, user_id)
+
+
+def new_link(connection: Connection, user_id: int) -> str:
+    """Do as one_time_link(), in a transaction."""
+    if people.found_user(connection, user_id, lock=True).disabled:
+        raise AccountDisabled
+    return replace(connection, user_id, LIFETIME)
 
 
 def person_of(database: Database, token: str) -> Person:

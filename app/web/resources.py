@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 from flask import Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.admin import query, record
 from app.admin.asked import asked_of, text_of
@@ -17,7 +20,7 @@ from app.admin.errors import Refused
 from app.admin.form import Form
 from app.admin.query import Condition, Record
 from app.admin.resource import Column, Outcome, Resource, RowAction
-from app.extensions import the_database
+from app.extensions import db
 from app.resources import all_resources
 from app.users.permissions import HasRole, refusal
 from app.users.permissions import may as allows
@@ -115,11 +118,11 @@ def _add(app: Flask, resource: Resource, route: Route, action: str, view: View) 
 
 def index(resource: Resource) -> str:
     """The list."""
-    with the_database().reading() as connection:
-        only = visible(connection, resource)
-        asked = asked_of(resource, request.args, partial(_meant, connection, resource, only))
-        found = query.page(connection, resource, asked, only)
-        count = query.count(connection, resource, [*query.conditions(resource, asked), *only])
+    connection = db.session.connection()
+    only = visible(connection, resource)
+    asked = asked_of(resource, request.args, partial(_meant, connection, resource, only))
+    found = query.page(connection, resource, asked, only)
+    count = query.count(connection, resource, [*query.conditions(resource, asked), *only])
     return render_template(
         "resources/index.html",
         resource=resource,
@@ -151,7 +154,8 @@ def new(resource: Resource) -> str:
 def create(resource: Resource) -> ResponseReturnValue:
     """Make a row."""
     try:
-        made = resource.writes.create(the_database(), _checked(resource, "create"), here())
+        with _transaction() as session:
+            made = resource.writes.create(session, _checked(resource, "create"), here())
     except Refused as error:
         return _form_page(resource, _refused(resource, "create", error), None), 422
     flash(f"The {resource.noun} has been created.", "success")
@@ -170,7 +174,8 @@ def update(resource: Resource, row_id: int) -> ResponseReturnValue:
     """Change a row."""
     row = _row(resource, row_id)
     try:
-        resource.writes.update(the_database(), row_id, _checked(resource, "edit"), here())
+        with _transaction() as session:
+            resource.writes.update(session, row_id, _checked(resource, "edit"), here())
     except Refused as error:
         return _form_page(resource, _refused(resource, "edit", error), row), 422
     flash(f"The {resource.noun} has been saved.", "success")
@@ -189,7 +194,8 @@ def delete(resource: Resource, row_id: int) -> ResponseReturnValue:
     """Delete a row."""
     _row(resource, row_id)
     try:
-        resource.writes.delete(the_database(), row_id, here())
+        with _transaction() as session:
+            resource.writes.delete(session, row_id, here())
     except Refused as error:
         return ask_to_delete(resource, row_id, str(error)), 409
     flash(f"The {resource.noun} has been deleted.", "success")
@@ -200,7 +206,8 @@ def act(resource: Resource, row_id: int, action: RowAction) -> ResponseReturnVal
     """Do what else can be done with a row, and show what came of it, once."""
     _row(resource, row_id)
     try:
-        outcome = action.run(the_database(), row_id, here())
+        with _transaction() as session:
+            outcome = action.run(session, row_id, here())
     except Refused as error:
         flash(str(error), "error")
         return redirect(_url(resource, "show", row_id=row_id), 303)
@@ -212,9 +219,9 @@ def options(resource: Resource) -> str:
     column = resource.by_name.get(request.args.get("column", ""))
     if column is None or column.reference is None:
         abort(404)
-    with the_database().reading() as connection:
-        only = _offered_by(connection, resource, column)
-        found = query.options(connection, column.reference, text_of(request.args, "q"), only)
+    connection = db.session.connection()
+    only = _offered_by(connection, resource, column)
+    found = query.options(connection, column.reference, text_of(request.args, "q"), only)
     return render_template("resources/_options.html", options=found)
 
 
@@ -264,8 +271,8 @@ def _meant(
 
 
 def _row(resource: Resource, row_id: int) -> Record:
-    with the_database().reading() as connection:
-        return query.row(connection, resource, row_id, visible(connection, resource))
+    connection = db.session.connection()
+    return query.row(connection, resource, row_id, visible(connection, resource))
 
 
 def _form(resource: Resource, place: str) -> Form:
@@ -275,14 +282,27 @@ def _form(resource: Resource, place: str) -> Form:
 
 
 def _checked(resource: Resource, place: str) -> dict[str, Any]:
-    with the_database().reading() as connection:
+    def resolve(column: Column, text: str) -> int | None:
+        assert column.reference is not None
+        found = query.option(db.session.connection(), column.reference, text)
+        return None if found is None else found.id
 
-        def resolve(column: Column, text: str) -> int | None:
-            assert column.reference is not None
-            found = query.option(connection, column.reference, text)
-            return None if found is None else found.id
+    return record.checked(resource, place, _submitted(request.form), resolve)
 
-        return record.checked(resource, place, _submitted(request.form), resolve)
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """Give the session for a change, and commit it; what is raised rolls all of it back."""
+    session = db.session()
+    try:
+        yield session
+        session.commit()
+    except IntegrityError as error:
+        session.rollback()
+        raise Refused("The database refuses these values.") from error
+    except BaseException:
+        session.rollback()
+        raise
 
 
 def _refused(resource: Resource, place: str, error: Refused) -> Form:

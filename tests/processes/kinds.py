@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from flask import current_app
+from pydantic import BaseModel, field_validator
+from sqlalchemy import select
 
+from app.extensions import db
 from app.jobs import Task, task_handler
+from app.jobs.models import Handler
 
 
 class Gate(BaseModel):
@@ -72,3 +77,34 @@ def as_many(params: Gate) -> Iterator[dict[str, Any]]:
 def as_many_deaf_ones(params: Gate) -> Iterator[dict[str, Any]]:
     """As many tasks as asked for."""
     return so_many(params)
+
+
+class Name(BaseModel):
+    """The name of a row that is there."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def exists(cls, name: str) -> str:
+        """Look it up."""
+        if not db.session.scalar(select(Handler.name).where(Handler.name == name)):
+            raise ValueError("There is no such row")
+        return name
+
+
+@task_handler(params=Name)
+def rewrite(task: Task) -> str:
+    """Read a row, and write to it."""
+    row = db.session.get(Handler, task.state["name"])
+    assert row is not None
+    row.roles = json.dumps({"view": "viewer"})
+    db.session.commit()
+    return current_app.name
+
+
+@rewrite.tasks
+def one(params: Name) -> Iterator[dict[str, Any]]:
+    """One task for each row."""
+    for name in db.session.scalars(select(Handler.name).where(Handler.name == params.name)):
+        yield {"name": name}

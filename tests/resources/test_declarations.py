@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
 
 from app.admin import Resource
 from app.db import Database
@@ -69,7 +70,8 @@ def test_only_jobs_of_handlers_that_a_person_may_see_are_visible(database: Datab
 
 def test_a_link_leads_to_where_a_password_is_set(app: Flask, database: Database) -> None:
     person = create_user(database, email="new@example.com", role="viewer")
-    path = make_link(database, person.id, ALICE).path
+    with Session(database.for_sessions) as session:
+        path = make_link(session, person.id, ALICE).path
     adapter = app.url_map.bind("localhost")
     assert adapter.match(path)[0] == "auth.set_password"
 
