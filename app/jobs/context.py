@@ -282,6 +282,10 @@ class Task:
         if self._call.cancelled and not self._has_heard:
             self.stop_if_cancelled()
 
+    def hear_cancel(self) -> None:
+        """Note that its coroutine is told of a cancel, so that its calls work to tidy up."""
+        self._has_heard = True
+
     def _stop_if_timed_out(self) -> None:
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             raise TaskTimedOut

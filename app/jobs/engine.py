@@ -143,7 +143,7 @@ class Engine(Changing, Amending, Steering):
         """
         handler = self.registry[job_handler_name]
         given = {} if params is None else params
-        read = handler.validate_params(given, self._asked_by(admin_user))
+        read = self._validated(handler, given, admin_user)
         job = self._new_job(
             handler,
             given,

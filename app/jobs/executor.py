@@ -13,6 +13,7 @@ from types import TracebackType
 from app.jobs import signals
 from app.jobs.call import Call
 from app.jobs.context import Add, Task
+from app.jobs.coroutines import is_frame_of_loop, result_of
 from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts
@@ -157,7 +158,8 @@ class Executor:
             ends_at=ends_at,
         )
         with entered(self._within, work.call):
-            result = work.handler.run(task)
+            returned = work.handler.run(task)
+            result = result_of(returned, work.call, hear_cancel=task.hear_cancel)
         return None if result is None else encode(result, "result", self._limit)
 
 
@@ -179,13 +181,18 @@ def _tell_of_start(work: Work) -> None:
 def _fail(outcome: TaskWrites, error: BaseException, work: Work) -> None:
     # The first frames are the executor's own: they tell the author of a handler nothing.
     frames = error.__traceback__
-    while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
+    while frames and frames.tb_next and _is_own(frames):
         frames = frames.tb_next
     secrets = work.facts.secrets
     outcome.status = TaskStatus.FAILED
     outcome.error = storable_text(mask_text(sentence_of(error), secrets))
     outcome.traceback = storable_text(mask_text("".join(_format(error, frames)), secrets))
     _try_again(outcome, error, work)
+
+
+def _is_own(frames: TracebackType) -> bool:
+    file = frames.tb_frame.f_code.co_filename
+    return file == __file__ or is_frame_of_loop(file)
 
 
 def _time_out(outcome: TaskWrites, work: Work) -> None:

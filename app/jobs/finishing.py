@@ -25,8 +25,16 @@ from app.jobs import signals
 from app.jobs.adding import add_with, new_tasks
 from app.jobs.call import Call
 from app.jobs.context import Change, apply
+from app.jobs.coroutines import result_of
 from app.jobs.deadlines import Deadline, Deadlines, place_of
-from app.jobs.errors import AddingInterrupted, JobEnded, TaskLost, TaskTimedOut, sentence_of
+from app.jobs.errors import (
+    AddingInterrupted,
+    JobEnded,
+    TaskCancelled,
+    TaskLost,
+    TaskTimedOut,
+    sentence_of,
+)
 from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.patience import Patience
 from app.jobs.registry import Callback, Handler
@@ -272,7 +280,9 @@ class Finisher:
     def _called(self, step: Step, stage: str, hook: Callback) -> str | None:
         try:
             with entered(self._parts.within, step.call):
-                hook()
+                result_of(hook(), step.call)
+        except TaskCancelled:
+            return None  # and the job ends as cancelled
         except BaseException as error:  # noqa: BLE001 - as for tasks: whatever it raises
             return _told(step, stage, error)
         return None

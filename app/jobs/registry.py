@@ -14,7 +14,9 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel
 
 from app.jobs import options
+from app.jobs.call import Call
 from app.jobs.context import Task
+from app.jobs.coroutines import refuse_async, refuse_generator, result_of
 from app.jobs.discovery import LoadFailure, duplicate, load_modules
 from app.jobs.errors import BadHandler, BrokenHandler, UnknownHandler
 from app.jobs.facts import JobFacts
@@ -67,6 +69,7 @@ class Handler(Retries):
     all_tasks_done: Callback | None = None
 
     def __post_init__(self) -> None:
+        self._check_functions()
         self._check_limit("parallel_limit", self.parallel_limit)
         self._check_limit("concurrency_limit", self.concurrency_limit)
         self.check_retries()
@@ -83,6 +86,15 @@ class Handler(Retries):
                 f"roles of handler {self.name!r} name {sorted(unknown)}; "
                 f"the roles are {', '.join(sorted(ROLES))}."
             )
+
+    def _check_functions(self) -> None:
+        refuse_generator(f"The handler {self.name!r}", self.run)
+        if self.make_tasks:
+            refuse_async(f"The tasks function of handler {self.name!r}", self.make_tasks)
+        if self.finish_hook:
+            refuse_generator(f"before_job_finish of handler {self.name!r}", self.finish_hook)
+        if self.all_tasks_done:
+            refuse_generator(f"on_all_tasks_done of handler {self.name!r}", self.all_tasks_done)
 
     def _check_limit(self, what: str, limit: object) -> None:
         is_whole = isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1
@@ -102,11 +114,12 @@ class Handler(Retries):
 
     def __call__(self, task: Task) -> Any:
         """Run one task, as the executor does; handy in tests of a handler."""
-        return self.run(task)
+        return result_of(self.run(task), Call())
 
     def tasks(self, make_tasks: Made) -> Made:
         """Decorate the generator that makes the tasks: params in, one state (a dict) a task out."""
         self.make_tasks = make_tasks
+        self._check_functions()
         return make_tasks
 
     def before_job_finish(self, callback: Called) -> Called:
@@ -116,6 +129,7 @@ class Handler(Retries):
         have ended too, with the next `attempt` (from 1). It is repeated after a crash.
         """
         self.finish_hook = callback
+        self._check_functions()
         return callback
 
     def on_all_tasks_done(self, callback: Called) -> Called:
@@ -124,6 +138,7 @@ class Handler(Retries):
         Neither callback is called after a cancel (A11). Each may take as long as a try of a task.
         """
         self.all_tasks_done = callback
+        self._check_functions()
         return callback
 
     def timeout_of(self, facts: JobFacts) -> float | None:
@@ -208,6 +223,8 @@ def task_handler(
     name: str | Callable[[Task], Any] | None = None, /, **options: Any
 ) -> Handler | Callable[[Callable[[Task], Any]], Handler]:
     """Declare the decorated function a handler, named after itself unless a name is given.
+
+    It may be an `async def`, and so may its callbacks: each runs in an event loop of its own.
 
     Options: `params` (a pydantic model), `parallel_limit=3` (tasks of one job at once),
     `concurrency_limit=1` (jobs at once; None is no limit for either), `priority=100` (lower comes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ def test_a_try_that_does_not_end_well_leaves_nothing(
         db.session.flush()
         if end == "raise":
             raise ValueError("no")
+        eventually(lambda: task.cancelled)
         task.stop_if_cancelled()
 
     job_id = start(engine, run)
@@ -120,6 +122,22 @@ def test_a_try_that_does_not_end_well_leaves_nothing(
     job = ended(engine, job_id)
     assert job.failed + job.cancelled == 1
     assert names(library) == []
+
+
+def test_a_coroutine_has_the_session_of_its_try(engine: Engine, library: Database) -> None:
+    async def run(task: Task) -> None:
+        await asyncio.sleep(0)
+        add(f"committed {task.attempt}")
+        await asyncio.to_thread(db.session.commit)
+        await asyncio.create_task(add_later("lost"))
+        await asyncio.sleep(60)
+
+    async def add_later(name: str) -> None:
+        add(name)
+
+    job = ended(engine, start(engine, run, timeout=0.5))
+    assert job.failed == 1
+    assert names(library) == ["committed 1"]
 
 
 def test_a_try_that_hangs_with_changes_keeps_nobody_waiting(
