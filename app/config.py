@@ -16,6 +16,8 @@ from urllib.parse import quote
 #: A full disk is no wrong setting; who cannot write then says so and goes on when there is room.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "OFF")
+
 
 class BadSetting(ValueError):
     """A setting has a value that cannot be used; the message names it and says what would do."""
@@ -37,6 +39,7 @@ class Settings:
     heartbeat_seconds: float = 10.0
     lease_seconds: float = 30.0
     poll_seconds: float = 0.25
+    log_level: str = "INFO"
     max_value_kb: int = 256
     max_upload_mb: int = 50
     max_file_mb: int = 500
@@ -67,6 +70,7 @@ class Settings:
             heartbeat_seconds=read.seconds("HEARTBEAT_SECONDS", 10.0),
             lease_seconds=read.seconds("LEASE_SECONDS", 30.0),
             poll_seconds=read.seconds("POLL_SECONDS", 0.25),
+            log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
             max_value_kb=read.whole("MAX_VALUE_KB", 256, least=1),
             max_upload_mb=read.whole("MAX_UPLOAD_MB", 50, least=1),
             max_file_mb=read.whole("MAX_FILE_MB", 500, least=1),
@@ -189,6 +193,14 @@ class _Reader:
         if not value.isdecimal() or int(value) < least:
             raise BadSetting(f"JOBDECK_{name} is {value!r}; write a whole number from {least} up.")
         return int(value)
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default).upper()
+        if value not in choices:
+            raise BadSetting(
+                f"JOBDECK_{name} is {self.text(name)!r}; write one of {', '.join(choices)}."
+            )
+        return value
 
     def seconds(self, name: str, default: float) -> float:
         value = self.text(name, str(default))

@@ -25,7 +25,8 @@ def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
         "data_dir": "/data", "database_url": "postgresql://x", "secret_key": "s",
         "handlers": "a.b, c", "threads": "3", "web_threads": "40", "web_processes": "2",
         "run_worker": "0", "grace_seconds": "2.5", "heartbeat_seconds": "1", "lease_seconds": "9",
-        "poll_seconds": "0.5", "max_value_kb": "7", "max_upload_mb": "8", "max_file_mb": "9",
+        "poll_seconds": "0.5", "log_level": "warning",
+        "max_value_kb": "7", "max_upload_mb": "8", "max_file_mb": "9",
         "file_roots": "/a,/b",
         "rate_limit": "no", "secure_cookies": "yes", "trusted_proxies": "2", "demo": "on",
         "admin_email": "a@b", "admin_password": "p", "login_prompt": "hi",
@@ -50,6 +51,7 @@ def test_every_field_can_be_set_by_a_variable_of_its_name() -> None:
         ("GRACE_SECONDS", "soon"),
         ("LEASE_SECONDS", "-1"),
         ("TRUSTED_PROXIES", "-1"),
+        ("LOG_LEVEL", "loud"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, said: str) -> None:

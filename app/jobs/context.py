@@ -22,6 +22,7 @@ from app.jobs.facts import JobFacts, KnownJob
 from app.jobs.files import Shelf, WantedRole
 from app.jobs.group import Ticket
 from app.jobs.journal import Journal
+from app.jobs.logs import level_name, text_of
 from app.jobs.patience import Rest
 from app.jobs.store import recording
 from app.jobs.store.claiming import Claim
@@ -341,12 +342,16 @@ class Task:
         self.hear()
         self.journal.flush(self.writes())
 
-    def log(self, message: object, *args: object, level: str = "INFO") -> None:
-        """Say a line in the task's log (P8). `message` is formatted with `args` as logging does."""
+    def log(self, message: object, *args: object, level: object = "INFO") -> None:
+        """Say a line in the task's log (P8). `message` is formatted with `args` as logging does;
+        where they do not fit, the line is logged as it is."""
         self.hear()
-        text = mask_text(str(message) % args if args else str(message), self._facts.secrets)
-        line = (recording.moment(), storable_text(level.upper())[:10], storable_text(text))
-        self._hand_over(logs=[line])
+        self.take_line(level_name(level), text_of(message, args))
+
+    def take_line(self, level: str, text: str) -> None:
+        """Say a line that is formatted already, also after a cancel that is not heard yet."""
+        masked = storable_text(mask_text(text, self._facts.secrets))
+        self._hand_over(logs=[(recording.moment(), storable_text(level)[:10], masked)])
 
     def sleep(self, seconds: float) -> None:
         """Wait, but only while this task is worth running: raise as stop_if_cancelled() does."""

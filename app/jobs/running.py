@@ -22,6 +22,7 @@ from app.jobs.finishing import Finisher, Parts
 from app.jobs.hints import Hints
 from app.jobs.housekeeping import Every
 from app.jobs.journal import Journal
+from app.jobs.logs import installed
 from app.jobs.patience import Rest
 from app.jobs.pool import Pool
 from app.jobs.registry import Registry
@@ -57,6 +58,7 @@ class Running:
         self._shelf = shelf
         self._engine = engine
         self._registry = registry
+        self._log_level = settings.log_level
         self._bus = bus
         self._beginning_to_stop = threading.Lock()
         self._is_stopping = False
@@ -142,6 +144,7 @@ class Running:
     def start(self) -> None:
         """Register as a worker, then let the threads begin."""
         self._worker.register(self._registry.declared)
+        self._watching.enter_context(installed(self._log_level))
         self._journal.write_for(self._worker.id)
         self._pool.start()
         self._watching.enter_context(self._bus.watching(self._scheduler.hint))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
+
 from app.jobs import Handler, Task
 from tests.jobs.conftest import Engines
-from tests.jobs.looking import blank, done, ended
+from tests.jobs.looking import blank, done
 
 
 def test_lines_are_kept_in_order_with_their_task_attempt_and_level(engines: Engines) -> None:
@@ -54,11 +58,59 @@ def test_any_text_can_be_said(engines: Engines) -> None:
     assert len(long.message) < 20_100
 
 
-def test_a_message_that_does_not_fit_its_values_fails_the_task(engines: Engines) -> None:
-    engine = engines(Handler(name="work", run=lambda task: task.log("%s %s", 1)))
+class Unprintable:
+    """Something that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "line"),
+    [
+        ("%d files", ("x",), "%d files 'x'"),
+        ("%s %s", (1,), "%s %s 1"),
+        ("%s", (1, 2), "%s 1 2"),
+        ("done", ("early",), "done 'early'"),
+        ("100 % sure", (), "100 % sure"),
+        ("50 %", (3,), "50 % 3"),
+        ("%(a)s of %(b)d", ({"a": 1, "b": 2},), "1 of 2"),
+        ("%(a)s", ({"b": 2},), "%(a)s {'b': 2}"),
+        ("%s", ({},), "{}"),
+        ("%s", (Unprintable(),), "%s <Unprintable that cannot be shown>"),
+        (Unprintable(), (), "<Unprintable that cannot be shown>"),
+        (b"bytes %s", (1,), "b'bytes 1'"),
+        ("%c", (-1,), "%c -1"),
+        (None, (), "None"),
+        ("%s", ("x" * 3,), "xxx"),
+    ],
+)
+def test_a_line_whose_arguments_do_not_fit_is_logged_as_it_is(
+    engines: Engines, message: object, args: tuple[object, ...], line: str
+) -> None:
+    def body(task: Task) -> None:
+        task.log(message, *args)
+        logging.getLogger("mine").info(message, *args)
+
+    engine = engines(Handler(name="work", run=body))
     job_id = engine.start_new_job("x", None, blank(1), "work")
-    ended(engine, job_id)
-    assert "not enough arguments" in (engine.task(job_id, 0).error or "")
+    done(engine, job_id)
+    assert [each.message for each in engine.log(job_id)] == [line, line]
+
+
+def test_a_level_may_be_a_number_and_anything_else(engines: Engines) -> None:
+    def body(task: Task) -> None:
+        for level in (logging.WARNING, 7, None, Unprintable()):
+            task.log("x", level=level)
+
+    engine = engines(Handler(name="work", run=body))
+    job_id = engine.start_new_job("x", None, blank(1), "work")
+    done(engine, job_id)
+    assert [each.level for each in engine.log(job_id)] == [
+        "WARNING", "LEVEL 7", "NONE", "<UNPRINTAB",
+    ]  # fmt: skip
 
 
 def test_a_line_moves_the_version_of_its_job(engines: Engines) -> None:

@@ -143,6 +143,7 @@ DOORS: Final = [
     Door("GET", "/api/v1/jobs", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>", "view"),
     Door("GET", "/api/v1/jobs/<int:job_id>/tasks", "view"),
+    Door("GET", "/api/v1/jobs/<int:job_id>/log", "view"),
     Door("POST", "/api/v1/jobs", "start", 201, _START),
     Door("POST", "/api/create-job/", "start", 201, _START),
     Door("POST", "/api/v1/files", "start", 201, Sent(form={"file": FILE})),

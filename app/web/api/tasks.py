@@ -1,13 +1,15 @@
-"""The tasks of a job, by pages."""
+"""The tasks of a job, by pages, and what they have logged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from app.db import iso
 from app.extensions import the_engine
 from app.jobs import TaskRow, TaskStatus
 from app.web.access import may
@@ -32,6 +34,15 @@ def tasks(job_id: int) -> ResponseReturnValue:
         "total": job.counts[status.lower()] if status else job.total,
         "next": rows[limit - 1].index if len(rows) > limit else None,
     }
+
+
+@bp.get("/v1/jobs/<int:job_id>/log")
+@may("view")
+def log(job_id: int) -> ResponseReturnValue:
+    """The last lines of a job's log, oldest first."""
+    job_for(the_engine(), here(), job_id)
+    lines = the_engine().log(job_id, whole_arg("limit", 100, most=MOST, least=1))
+    return {"lines": [{**asdict(each), "at": iso(each.at)} for each in lines]}
 
 
 def _rows(job_id: int, status: str | None, limit: int) -> Sequence[TaskRow]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 import pytest
 
-from app.jobs import Engine
+from app.jobs import Engine, Handler, Task
 from tests.at_work import AtWork
 from tests.outside.kinds import HOSTILE
 from tests.visitor import Visitor
@@ -206,3 +207,21 @@ def test_a_secret_param_is_masked(vera: Visitor, engine: Engine) -> None:
     answer = vera.get(f"/api/v1/jobs/{job_id}")
     assert answer.get_json()["params"]["password"] == "••••••"
     assert "sesame" not in answer.text
+
+
+def test_the_log_of_a_job_is_told_with_its_levels(vera: Visitor, engine: Engine) -> None:
+    def talk(task: Task) -> None:
+        task.log("its own")
+        logging.getLogger("tests.outside").warning("Python's")
+
+    engine.registry.add(Handler(name="talks", run=talk))
+    engine.run()
+    job_id = engine.start("talks")
+    AtWork(engine).ended(job_id)
+    engine.stop()
+    first, second = get(vera, f"/jobs/{job_id}/log")["lines"]
+    assert (first["task_index"], first["attempt"], first["level"]) == (0, 1, "INFO")
+    assert (second["level"], second["message"]) == ("WARNING", "Python's")
+    assert first["at"].endswith("Z")
+    assert get(vera, f"/jobs/{job_id}/log?limit=1")["lines"] == [second]
+    assert vera.get("/api/v1/jobs/99/log").status_code == 404
