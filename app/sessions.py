@@ -221,7 +221,10 @@ class SessionEngine:
         try:
             with patience_left(connection, waited):
                 connection.exec_driver_sql(self._kind.begin)
+            transaction.resume()  # unless its scope has ended meanwhile
         except BaseException as error:
+            if self._lock:
+                pooled.rollback()
             transaction.close()
             if isinstance(error, DBAPIError) and _has_old_snapshot(error):
                 error.add_detail(

@@ -17,6 +17,7 @@ from app.db import now
 from app.extensions import db
 from app.users.people import add_user
 from app.users.permissions import Role
+from tests.eventually import eventually
 from tests.jobs.looking import ended
 from tests.visitor import PASSWORD, Visitor
 
@@ -43,7 +44,7 @@ def main(folder: str, url: str) -> None:
 def greet(engine: Any) -> None:
     """Do what whoever has read the README would do."""
     customer = import_module("app.resources.customers").Customer
-    customer.__table__.create(db.engine)
+    db.create_all()
     db.session.add_all(customer(name=name, plan="free", created_at=now()) for name in "AB")
     db.session.commit()
     job = ended(engine, engine.start("greet_customers"))
@@ -51,6 +52,9 @@ def greet(engine: Any) -> None:
     page = db.paginate(select(customer), page=1, per_page=1)
     say(db.session.scalar(select(func.count(customer.greeted_at))), page.total)
     say(engine.preview("greet_customers", {}).count)
+    job_id = engine.start("bill_customers")
+    eventually(lambda: engine.job(job_id).is_final and not engine.job(job_id).finishing)
+    say(engine.job(job_id).state["invoices"])
 
 
 def say(*words: object) -> None:

@@ -16,7 +16,14 @@ from app.jobs import Handler, Registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "docs/sessions.md",
+)
 
 
 def test_every_setting_is_in_the_readme_and_no_other() -> None:
@@ -52,10 +59,14 @@ def test_the_handler_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_resource_and_the_handler_of_its_table_work(tmp_path: Path, database: Database) -> None:
-    for folder, name in (("resources", "customers"), ("handlers", "greet_customers")):
+    for page, folder, name in (
+        (README, "resources", "customers"),
+        (README, "handlers", "greet_customers"),
+        ((ROOT / "docs/sessions.md").read_text(), "handlers", "bill_customers"),
+    ):
         start = re.escape(f"```python\n# app/{folder}/{name}.py\n")
-        (source,) = re.findall(rf"{start}(.+?)```", README, re.DOTALL)
-        (tmp_path / folder).mkdir()
+        (source,) = re.findall(rf"{start}(.+?)```", page, re.DOTALL)
+        (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / f"{name}.py").write_text(source)
     # In a process of its own: the table must not be among those of the other tests.
     found = subprocess.run(
@@ -63,7 +74,14 @@ def test_the_resource_and_the_handler_of_its_table_work(tmp_path: Path, database
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert not found.returncode, found.stderr
-    assert found.stdout.splitlines() == ["jobs customers users", "DONE 2", "2 2", "0", "200 True"]
+    assert found.stdout.splitlines() == [
+        "jobs customers users",
+        "DONE 2",
+        "2 2",
+        "0",
+        "2",
+        "200 True",
+    ]
 
 
 def test_the_tree_in_architecture_names_what_is_there() -> None:

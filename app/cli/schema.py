@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from app import schema
 from app.config import Settings
 from app.db import Database, why
+from app.jobs import Registry
 from app.schema import Schema
 
 REFUSALS = {
@@ -41,7 +42,9 @@ def upgrade() -> None:
 @click.argument("message")
 def draft(message: str) -> None:
     """Draft the migration that the models need, for its author to finish."""
-    with open_database(Settings.from_environment()) as database:
+    settings = Settings.from_environment()
+    Registry().discover(settings.handler_modules)  # which may have tables of their own
+    with open_database(settings) as database:
         try:
             drafted = schema.draft(database, message)
         except schema.CannotDraft as error:

@@ -26,9 +26,13 @@ def entered(within: Within, call: Call) -> Iterator[None]:
     """Enter a context for a try, and end it as soon as the time of the try is over."""
     context = within()
     end = getattr(context, "end", None)
+    if end is None:
+        with context:
+            yield
+        return
 
     def hear() -> None:
-        if end and call.timed_out:
+        if call.timed_out:
             end(TaskTimedOut())
 
     with context, call.listening(hear):

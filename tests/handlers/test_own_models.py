@@ -75,6 +75,7 @@ def test_what_a_handler_commits_stays_and_the_rest_does_not(
     assert engine.task(job_id, 0).result == 2
     assert names(library) == ["committed"]
     assert "Call db.session.commit() where they are to stay." in caplog.text
+    assert engine.log(job_id)[0].message in caplog.text
 
 
 def test_each_try_has_a_session_of_its_own(engine: Engine, library: Database) -> None:
