@@ -261,7 +261,8 @@ class Engine(Changing, Amending, Steering):
         return preview_of(new_tasks(self._made(handler, read), self._most))
 
     def _validated(self, handler: Handler, params: Params, person: HasId | int | None) -> Any:
-        with self._within():
+        # Without a model there is no code of an author to run.
+        with self._within() if handler.params else contextlib.nullcontext():
             return handler.validate_params(params, self._asked_by(person))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:
@@ -269,7 +270,8 @@ class Engine(Changing, Amending, Steering):
 
     def _made(self, handler: Handler, params: Any) -> Iterator[Mapping[str, Any]]:
         with self._making(handler, params):
-            for state in each_within(self._within, partial(handler.states, params)):
+            within = self._within if handler.make_tasks else contextlib.nullcontext
+            for state in each_within(within, partial(handler.states, params)):
                 yield {"state": state}
 
     @contextlib.contextmanager

@@ -153,6 +153,8 @@ class Journal:
 
         It commits together with what the same claim has handed over before, or neither does.
         """
+        if again is None:  # the caller waits for it
+            self._database.refuse_to_wait_for_own_session()
         with self._collected():
             self._wait_for_room()
             self._demand_ours(writes)

@@ -198,6 +198,24 @@ def test_who_would_wait_for_its_own_session_is_told_so(
     assert names(library)[0] == "a"
 
 
+@pytest.mark.about_sqlite("a server has no write lock")
+def test_a_change_that_writes_itself_is_told_so(engine: Engine, library: Database) -> None:
+    def change(state: dict[str, Any]) -> None:
+        state["n"] = 1
+        add("lost")
+
+    def run(task: Task) -> None:
+        with pytest.raises(RuntimeError, match=r"Call db\.session\.commit\(\) or"):
+            task.job.update_fields_atomically(change, {"mark": 1})
+        db.session.rollback()
+        task.set_state_field("after", 1)
+        task.job.update_fields_atomically(lambda state: state.update(n=2))
+
+    job_id = start(engine, run)
+    assert done(engine, job_id).state == {"n": 2}
+    assert engine.task(job_id, 0).state == {"after": 1}
+
+
 def test_ten_threads_read_then_write_at_once(engine: Engine, library: Database) -> None:
     def run(task: Task) -> None:
         before = db.session.scalar(select(func.count()).select_from(Author))
