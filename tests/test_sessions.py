@@ -211,6 +211,29 @@ def test_a_transaction_that_rests_too_long_is_ended(
     assert names(library) == ["elsewhere", "kept"]
 
 
+@pytest.mark.about_postgresql("it ends what rests in a transaction")
+def test_who_has_only_read_may_rest_as_long_as_it_likes(
+    library: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.engines.REST_SECONDS", 0.1)
+    own = Database(library.url.render_as_string(hide_password=False))
+    with Session(own.for_sessions) as session:
+        assert session.scalars(select(Author)).all() == []
+        threading.Event().wait(0.5)
+        session.add(Author(name="a"))
+        session.commit()
+        session.add(Author(name="lost"))
+        session.flush()
+        threading.Event().wait(0.5)
+        with pytest.raises(DBAPIError, match="idle-in-transaction"):
+            session.commit()
+        session.rollback()
+        session.add(Author(name="b"))
+        session.commit()
+    own.dispose()
+    assert names(library) == ["a", "b"]
+
+
 @pytest.mark.about_sqlite("other databases know no such error")
 def test_rows_still_being_read_are_told_of(library: Database) -> None:
     with library.writing() as connection:
