@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -47,37 +46,40 @@ class HandlerContext:
     """
 
     def __init__(self, app: Flask, db: SQLAlchemy) -> None:
-        self._app = app
+        self._context = app.app_context()
         self._db = db
-        self._stack = ExitStack()
-        self._scope: sessions.Scope | None = None
+        self._scope = sessions.Scope()
 
     def __enter__(self) -> None:
-        self._stack.enter_context(self._app.app_context())
-        self._scope = self._stack.enter_context(sessions.scope())
+        self._context.push()
+        self._scope.__enter__()
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        _kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        _trace: TracebackType | None,
     ) -> None:
-        assert self._scope is not None
-        if error is None and self._scope.error is None and self._has_changes(self._scope):
+        if error is None and self._scope.error is None and self._has_changes():
             log.warning(_NOT_COMMITTED)
         try:
-            self._stack.__exit__(kind, error, trace)
+            self._scope.__exit__()
+        finally:
+            self._pop(error)
+
+    def _pop(self, error: BaseException | None) -> None:
+        try:
+            self._context.pop(error)
         except Exception:
             # A thread that the code has left behind is using the session just now.
             log.exception("The session of a handler could not be removed in order.")
 
     def end(self, error: BaseException) -> None:
         """Roll back now what is not committed; called from another thread when time is over."""
-        if self._scope:
-            self._scope.end(error)
+        self._scope.end(error)
 
-    def _has_changes(self, scope: sessions.Scope) -> bool:
+    def _has_changes(self) -> bool:
         if not self._db.session.registry.has():
             return False
         session = self._db.session()
-        return bool(scope.writes or session.new or session.dirty or session.deleted)
+        return bool(self._scope.writes or session.new or session.dirty or session.deleted)

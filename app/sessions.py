@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import lru_cache
 from typing import Any, Final
 
@@ -33,24 +31,38 @@ _WRITES: Final = re.compile(
 #: SQLite refuses to write with what was read before another one wrote (SQLITE_BUSY_SNAPSHOT).
 _OLD_SNAPSHOT: Final = 517
 _KEY: Final = "jobdeck_transaction"
+_OVER: Final = (
+    "The try, or the callback, to which this session belonged is over. "
+    "A thread of its own needs a session of its own: with app.app_context(): ..."
+)
 
 
 class SessionOver(RuntimeError):
-    """The try, or the callback, to which this session belonged is over.
-
-    A thread of its own needs a session of its own: with app.app_context(): ...
-    """
+    """The try, or the callback, to which a session belongs is over."""
 
     def __init__(self) -> None:
-        super().__init__(" ".join((self.__doc__ or "").split()))
+        super().__init__(_OVER)
 
 
 class Scope:
-    """A try of a task, a callback, or a generator: what its sessions did ends with it."""
+    """A try of a task, a callback, or a generator: what its sessions did ends with it.
+
+    The sessions of the context that enters it belong to it until it is left.
+    """
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self._transactions: set[SessionTransaction] = set()
+        self._token: Token[Scope | None] | None = None
+
+    def __enter__(self) -> Scope:
+        self._token = _scope.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
+        _scope.reset(self._token)
+        self.end(SessionOver())
 
     @property
     def writes(self) -> bool:
@@ -83,18 +95,6 @@ def demand_open_scope() -> None:
     here = _scope.get()
     if here and here.error:
         raise here.error
-
-
-@contextmanager
-def scope() -> Iterator[Scope]:
-    """Let the sessions of this context belong to a new scope until the block is left."""
-    entered = Scope()
-    token = _scope.set(entered)
-    try:
-        yield entered
-    finally:
-        _scope.reset(token)
-        entered.end(SessionOver())
 
 
 class SessionTransaction:

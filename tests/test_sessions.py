@@ -248,7 +248,7 @@ def test_rows_still_being_read_are_told_of(library: Database) -> None:
 
 @pytest.mark.conformance
 def test_what_a_scope_has_not_committed_is_ended_from_another_thread(library: Database) -> None:
-    with sessions.scope() as scope, Session(library.for_sessions) as session:
+    with sessions.Scope() as scope, Session(library.for_sessions) as session:
         session.add(Author(name="lost"))
         session.flush()
         ending = threading.Thread(target=scope.end, args=[RuntimeError("over")])
@@ -275,10 +275,10 @@ def uses(session: Session) -> list[Callable[[], object]]:
 
 @pytest.mark.about_sqlite("it is the same everywhere")
 def test_nothing_is_written_after_a_scope(library: Database) -> None:
-    with sessions.scope():
+    with sessions.Scope():
         pass
     sessions.demand_open_scope()
-    with sessions.scope() as scope:
+    with sessions.Scope() as scope:
         scope.end(SessionOver())
         with pytest.raises(SessionOver, match="needs a session of its own"):
             sessions.demand_open_scope()
