@@ -43,13 +43,22 @@ def upgrade() -> None:
 def draft(message: str) -> None:
     """Draft the migration that the models need, for its author to finish."""
     settings = Settings.from_environment()
-    Registry().discover(settings.handler_modules)  # which may have tables of their own
+    _load_tables_of_handlers(settings)
     with open_database(settings) as database:
         try:
             drafted = schema.draft(database, message)
         except schema.CannotDraft as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"Now read and finish {drafted}")
+
+
+def _load_tables_of_handlers(settings: Settings) -> None:
+    registry = Registry()
+    registry.discover(settings.handler_modules)
+    if registry.failures:
+        raise click.ClickException(
+            f"{registry.failures[0].sentence} A draft would drop the tables that it may have."
+        )
 
 
 @contextmanager
