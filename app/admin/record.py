@@ -108,7 +108,7 @@ def _field(resource: Resource, column: Column) -> tuple[Any, Any]:
         "title": column.title, "description": column.help or None, "json_schema_extra": extra,
     }  # fmt: skip
     if resource.kind_of(column) == "boolean":
-        return checks, Field(default=False, **said)
+        return checks, Field(**said)
     if _is_required(resource, column):
         return checks, Field(**said)
     return checks | None, Field(default=None, **said)

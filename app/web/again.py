@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from app.admin.form import Field, form_for
+from app.admin.defaults import ABSENT
+from app.admin.display import show
+from app.admin.form import Form
 from app.jobs import Handler, JobDetail
 from app.jobs.values import FILE, MASK
+from app.web.uploads import AGAIN
 
 
-def answers(handler: Handler, job: JobDetail) -> dict[str, list[str]]:
-    """What to fill in to get this job's params; secrets are left out, to be asked anew."""
-    found = {}
-    for each in form_for(handler.params).fields:
-        if each.name in job.input and not _is_secret(each, job.input[each.name]):
-            found[each.name] = _answer(each, job.input[each.name], job)
-    return found
+def show_params(form: Form, job: JobDetail) -> None:
+    """Fill in what the job was started with; secrets are left out, to be asked anew."""
+    form.show(_with_files(job.input, job))
+    for each in form.leaves():
+        if each.widget == "file" and isinstance(each.value, str) and each.value:
+            # The same file again: whoever reads the form finds it by the job that it belongs to.
+            name = each.value.removeprefix(f"{AGAIN}{job.id}/")
+            each.value = f"{AGAIN}{job.id}/{name}"
+        elif MASK in str(each.value):
+            show(each, ABSENT)
 
 
 def name_of(handler: Handler, job: JobDetail) -> str:
@@ -24,24 +29,10 @@ def name_of(handler: Handler, job: JobDetail) -> str:
     return "" if job.name == handler.title else job.name
 
 
-def _is_secret(asked: Field, value: Any) -> bool:
-    return asked.widget == "password" or MASK in json.dumps(value, ensure_ascii=False)
-
-
-def _answer(asked: Field, value: Any, job: JobDetail) -> list[str]:
-    if asked.widget == "multiselect":
-        return [_text(each) for each in value or ()]
-    if asked.widget == "file":
-        # The same file again: whoever reads the form finds it by the job that it belongs to.
-        return [f"again:{job.id}/{value[FILE]['name']}"] if isinstance(value, dict) else [""]
-    if asked.widget == "lines" and isinstance(value, list):
-        return ["\n".join(map(_text, value))]
-    if asked.widget == "json" and value is not None:
-        return [json.dumps(value, indent=2, ensure_ascii=False)]
-    return [_text(value)]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _with_files(value: Any, job: JobDetail) -> Any:
+    """The value with each file that is marked in it named as a form names it."""
+    if isinstance(value, dict):
+        if value.keys() == {FILE} and isinstance(value[FILE], dict):
+            return f"{AGAIN}{job.id}/{value[FILE].get('name')}"
+        return {key: _with_files(each, job) for key, each in value.items()}
+    return [_with_files(each, job) for each in value] if isinstance(value, list) else value

@@ -14,6 +14,7 @@ from flask import Flask, url_for
 from markupsafe import Markup
 
 from app.admin.query import COUNT_CAP
+from app.admin.refill import blank_row
 
 NOTHING = "–"  # noqa: RUF001 - an en dash reads as "no value" in a table cell
 
@@ -360,6 +361,7 @@ FILTERS: dict[str, Any] = {
     "until": until,
 }
 GLOBALS: dict[str, Any] = {
+    "blank_row": blank_row,
     "counted": counted,
     "elapsed": elapsed,
     "how_many": how_many,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.asked import whole
-from app.admin.form import form_for, values_of
+from app.admin.form import Form
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
 from app.jobs.errors import InvalidOptions, InvalidParams, JobNotFound
@@ -17,12 +17,15 @@ from app.users.errors import NotAllowed
 from app.web import again, options, pages, uploads
 from app.web.access import may
 from app.web.htmx import asked_by_script
+from app.web.job_form import form_of
 from app.web.job_list import jobs_page
 from app.web.session import here
 
 bp = Blueprint("jobs", __name__)
 
 Submitted = Mapping[str, Sequence[str]]
+#: What the buttons are called that add or remove a row of a form, where no script does it.
+ROW_BUTTONS: Final = frozenset({"form.add", "form.remove"})
 
 
 @bp.get("/")
@@ -66,9 +69,11 @@ def create() -> ResponseReturnValue:
     handler = _startable(submitted)
     try:
         submitted = uploads.received(handler, submitted)
+        if ROW_BUTTONS & set(submitted):
+            return _create_dialog(_create(submitted, is_whole=True))
         job_id = the_engine().start(
             handler.name,
-            uploads.to_start(handler, values_of(handler.params, submitted)),
+            uploads.to_start(handler, submitted),
             name=_first(submitted, "name").strip() or None,
             started_by=here(),
             **options.given(submitted, _repeated(handler, submitted)),
@@ -95,10 +100,11 @@ def preview() -> ResponseReturnValue:
 
 def _preview(handler: Handler, submitted: Submitted) -> pages.Preview:
     try:
-        values = uploads.to_look_at(handler, values_of(handler.params, submitted))
+        values = uploads.to_look_at(handler, submitted)
         found = the_engine().preview(handler.name, values, started_by=here())
     except InvalidParams as error:
-        form = form_for(handler.params)
+        form = form_of(handler)
+        form.fill(submitted)
         form.refuse(error.fields)
         first, *others = form.complaints
         return pages.Preview(error=f"{first} And {len(others)} more." if others else first)
@@ -126,28 +132,35 @@ def _create_dialog(create: pages.Create, status: int = 200) -> ResponseReturnVal
     return list_with(create=create, status=status)
 
 
-def _create(submitted: Submitted, error: JobsError | None = None) -> pages.Create:
-    cards = pages.handler_cards(the_engine(), here())
+def _create(
+    submitted: Submitted, error: JobsError | None = None, *, is_whole: bool = False
+) -> pages.Create:
     if not _first(submitted, "handler"):
-        return pages.Create(handlers=cards)
+        return pages.Create(handlers=pages.handler_cards(the_engine(), here()))
     handler = _startable(submitted)
-    form = form_for(handler.params)
-    if set(submitted) - {"handler"}:
-        form.fill(submitted, whole=error is not None)
-    uploads.show_chosen(form)
-    asked = options.shown(handler, submitted)
+    form = form_of(handler)
+    form.fill(submitted, whole=is_whole or error is not None)
+    form.change_rows(submitted)
+    created = _dialog(handler, form, submitted)
+    asked = created.options
+    assert asked is not None
     if isinstance(error, InvalidOptions):
         asked.refuse(error.fields)
     elif isinstance(error, InvalidParams):
         form.refuse(error.fields)
     elif error is not None:
         form.errors.append(str(error))
+    return created
+
+
+def _dialog(handler: Handler, form: Form, submitted: Submitted) -> pages.Create:
+    uploads.show_chosen(form)
     return pages.Create(
-        handlers=cards,
+        handlers=pages.handler_cards(the_engine(), here()),
         handler=pages.handler_card(handler, here()),
         form=form,
         name=_first(submitted, "name"),
-        options=asked,
+        options=options.shown(handler, submitted),
         again=_repeated(handler, submitted),
     )
 
@@ -158,7 +171,9 @@ def _again(job_id: int) -> pages.Create:
     handler = pages.startable(the_engine(), here(), job.handler)
     filled = {"handler": [handler.name], "name": [again.name_of(handler, job)]}
     filled |= options.of_job(handler, job) | {f"{options.PREFIX}again": [str(job_id)]}
-    return _create(again.answers(handler, job) | filled)
+    form = form_of(handler)
+    again.show_params(form, job)
+    return _dialog(handler, form, filled)
 
 
 def _repeated(handler: Handler, submitted: Submitted) -> int | None:
@@ -175,7 +190,7 @@ def _startable(submitted: Submitted) -> Handler:
     return pages.startable(the_engine(), here(), _first(submitted, "handler"))
 
 
-def _submitted(values: Any) -> dict[str, list[str]]:
+def _submitted(values: Any) -> dict[str, Sequence[str]]:
     return dict(values.lists())
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 from flask import Blueprint, Flask, Request, request, send_file
 from flask.typing import ResponseReturnValue
 
 from app.admin.asked import whole
-from app.admin.form import Form, form_for
+from app.admin.form import Field, Form
 from app.extensions import the_engine
 from app.jobs import FileRow, Handler, UploadedFile
 from app.jobs.errors import (
@@ -23,6 +24,7 @@ from app.jobs.errors import (
 from app.jobs.files import Part
 from app.web.access import may
 from app.web.files import file_of
+from app.web.job_form import entered, form_of
 from app.web.pages import job_for
 from app.web.session import here
 
@@ -35,7 +37,7 @@ BESIDE: Final = 2**20
 #: How a form names a file of a job that is run again: again:<job>/<name>.
 AGAIN: Final = "again:"
 
-Answers = Mapping[str, list[str]]
+Answers = Mapping[str, Sequence[str]]
 
 
 class UploadingRequest(Request):
@@ -70,6 +72,7 @@ def init_app(app: Flask) -> None:
     app.request_class = UploadingRequest
     app.before_request(_make_room)
     app.register_blueprint(bp)
+    app.jinja_env.globals["most_mb"] = most_mb
 
 
 @bp.post("/api/v1/files")
@@ -107,46 +110,62 @@ class Chosen:
     size: int
 
 
-def received(handler: Handler, answers: Answers) -> dict[str, list[str]]:
+def received(handler: Handler, answers: Answers) -> dict[str, Sequence[str]]:
     """The answers, with the files that came along with them kept as uploads (without a script)."""
-    kept = {name: _kept(name) for name in _asked(handler)}
+    kept = {each.name: _kept(each.name) for each in _asked(handler, answers)}
     return {**answers, **{name: [str(row.id)] for name, row in kept.items() if row}}
 
 
-def to_start(handler: Handler, values: dict[str, Any]) -> dict[str, Any]:
-    """The values, with a copy in place of each file of a job that is run again."""
+def to_start(handler: Handler, answers: Answers) -> dict[str, Any]:
+    """The params, with a copy in place of each file of a job that is run again."""
     engine = the_engine()
     return _replaced(
-        handler, values, lambda job_id, row: engine.copy_file(job_id, row.name, here())
+        handler, answers, lambda job_id, row: engine.copy_file(job_id, row.name, here())
     )
 
 
-def to_look_at(handler: Handler, values: dict[str, Any]) -> dict[str, Any]:
-    """The values, with the very file of a job that may be run again; nothing is copied."""
-    return _replaced(handler, values, lambda _, row: _as_param(row))
+def to_look_at(handler: Handler, answers: Answers) -> dict[str, Any]:
+    """The params, with the very file of a job that may be run again; nothing is copied."""
+    return _replaced(handler, answers, lambda _, row: _as_param(row))
 
 
 def show_chosen(form: Form) -> None:
     """Show for each file that was chosen what it is; one that is gone must be chosen again."""
-    for each in form.fields:
+    for each in form.leaves():
         if each.widget == "file":
             each.value = _chosen(each.value) if each.value else None
-            each.attrs["data-most-mb"] = the_engine().shelf.most_upload_mb
+
+
+def most_mb() -> int:
+    """The most that a file may have, for the script of the form."""
+    return the_engine().shelf.most_upload_mb
 
 
 def _replaced(
-    handler: Handler, values: dict[str, Any], replace: Callable[[int, FileRow], Any]
+    handler: Handler, answers: Answers, replace: Callable[[int, FileRow], Any]
 ) -> dict[str, Any]:
-    new = {}
-    for name in _asked(handler):
-        named = _named(values.get(name))
+    """The params that were entered; what stands for a file of a job is replaced, wherever it is."""
+    stands_for, sent = {}, dict(answers)
+    for each in _asked(handler, answers):
+        named = _named(each.value)
         if named:
             try:
-                new[name] = replace(named[0], _file(*named))
+                file = replace(named[0], _file(*named))
             except (JobNotFound, JobFileNotFound):
                 gone = "This file is not there any more; choose another one."
-                raise InvalidParams({name: [gone]}) from None
-    return values | new
+                raise InvalidParams({each.name: [gone]}) from None
+            # Found again by a word that nobody can have written elsewhere.
+            stands_for[word := secrets.token_hex()] = file
+            sent[each.name] = [word]
+    return cast(dict[str, Any], _exchanged(entered(handler, sent), stands_for))
+
+
+def _exchanged(value: Any, stands_for: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _exchanged(each, stands_for) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_exchanged(each, stands_for) for each in value]
+    return stands_for.get(value, value) if isinstance(value, str) else value
 
 
 def _chosen(said: str) -> Chosen | None:
@@ -158,8 +177,11 @@ def _chosen(said: str) -> Chosen | None:
     return Chosen(value=said, name=row.name, size=row.size)
 
 
-def _asked(handler: Handler) -> list[str]:
-    return [each.name for each in form_for(handler.params).fields if each.widget == "file"]
+def _asked(handler: Handler, answers: Answers) -> list[Field]:
+    """The fields for files, those in rows that were added, too."""
+    form = form_of(handler)
+    form.fill(answers)
+    return [each for each in form.leaves() if each.widget == "file"]
 
 
 def _named(said: object) -> tuple[int, str] | None:

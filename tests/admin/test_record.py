@@ -96,7 +96,7 @@ def test_a_change_empties_what_may_be_empty_and_keeps_what_may_not() -> None:
 
 def test_a_form_asks_as_the_table_wants_it() -> None:
     fields = {each.name: each for each in form_of(BOOKS, "create").fields}
-    assert (fields["title"].required, fields["title"].attrs) == (True, {"maxlength": 40})
+    assert (fields["title"].required, fields["title"].attrs) == (True, {})
     assert (fields["pages"].required, fields["pages"].help) == (False, "Without the cover.")
     assert {name: each.widget for name, each in fields.items()} == {
         "title": "text", "genre": "select", "pages": "number", "price": "number",

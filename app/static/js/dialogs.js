@@ -121,11 +121,15 @@ function focusOf(dialog) {
 // The first field that is wrong or needed, or the first choice; else the body: arrow keys scroll it.
 function focusFirst(dialog) {
   const fields = ["[aria-invalid=true]", "[autofocus]", "form [required]", "[data-filters]"];
-  const field = fields.map((selector) => dialog.querySelector(selector)).find(Boolean);
+  const field = fields.map((selector) => visible(dialog, selector)).find(Boolean);
   if (field?.matches("input")) field.select();
   if (field) return field.focus();
   const first = dialog.querySelector("a.choice") ?? dialog.querySelector(".sheet-body");
   first?.focus({ focusVisible: false });
+}
+
+function visible(dialog, selector) {
+  return [...dialog.querySelectorAll(selector)].find((each) => each.checkVisibility());
 }
 
 function sayCreated(form) {

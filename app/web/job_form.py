@@ -1,0 +1,38 @@
+"""The form of a handler's params: which names its controls have, and what is sent of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from app.admin.errors import Refused
+from app.admin.form import Form, form_for, values_of
+from app.jobs import Handler
+from app.jobs.errors import InvalidParams
+
+#: What the create dialog and its address call something themselves: a param of such a name gets a
+#: prefix. The last ones would hide what scripts ask of a form element.
+TAKEN: Final = frozenset(
+    {"name", "handler", "again", "option"}
+    | {
+        "action", "attributes", "checkValidity", "children", "closest", "contains", "dataset",
+        "elements", "enctype", "getAttribute", "hasAttribute", "id", "isConnected", "length",
+        "matches", "method", "nodeName", "nodeType", "parentElement", "parentNode",
+        "querySelector", "querySelectorAll", "removeAttribute", "requestSubmit", "reset",
+        "setAttribute", "style", "submit", "tagName", "target",
+    }
+)  # fmt: skip
+
+
+def form_of(handler: Handler) -> Form:
+    """Return the empty form of a handler's params."""
+    return form_for(handler.params, taken=TAKEN)
+
+
+def entered(handler: Handler, submitted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the params that were entered, as JSON; raise InvalidParams for what is no value."""
+    try:
+        return values_of(handler.params, submitted, taken=TAKEN)
+    except Refused as error:
+        wrong = {name: list(said) for name, said in error.fields.items()}
+        raise InvalidParams(wrong) from None
