@@ -27,7 +27,8 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re
 def value_of(asked: Field, sent: Sent) -> Any:
     """Return what was entered as JSON; ABSENT for what is as its default, or was left open."""
     said = explicit(asked, sent)
-    if said is ABSENT or is_default(asked, said):
+    is_given = last(sent, asked.about("given")) is not None
+    if said is ABSENT or (is_default(asked, said) and not is_given):
         return ABSENT
     return _read(asked, sent, value_of)
 
@@ -74,9 +75,17 @@ def _equal(one: Any, other: Any) -> bool:
 def _same_objects(asked: Field, one: dict[str, Any], other: dict[str, Any]) -> bool:
     by_key = {each.key: each for each in asked.fields}
     row = asked.make_row("0") if asked.make_row else Field(name="", label="", widget="json")
-    return one.keys() == other.keys() and all(
-        same(by_key.get(key, row), one[key], other[key]) for key in one
+    keys = {key for key in one | other if not _is_blank(by_key.get(key), one, other)}
+    return keys <= one.keys() & other.keys() and all(
+        same(by_key.get(key, row), one[key], other[key]) for key in keys
     )
+
+
+def _is_blank(asked: Field | None, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether it is a secret that is not shown, and that nobody has written anew."""
+    if asked is None or not asked.secret:
+        return False
+    return one.get(asked.key) is None and other.get(asked.key) is None
 
 
 def _same_lists(asked: Field, one: list[Any], other: list[Any]) -> bool:

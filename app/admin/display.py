@@ -15,6 +15,7 @@ from pydantic import NaiveDatetime
 from app.admin.answers import (
     explicit,
     in_utc,
+    is_default,
     json_of,
     moment,
     same,
@@ -47,22 +48,34 @@ def show(asked: Field, value: Any) -> None:
     if value is ABSENT:
         show_defaults(asked.fields)
         return
-    for way in (_usual, _exact, _as_rows):
+    for way in (_usual, _exact, _typed, _as_rows):
         trial = copy.copy(asked)
         trial.attrs = dict(asked.attrs)
-        if way(trial, value) and same(trial, explicit(trial, sent_by(trial)), value):
+        if way(trial, value) and _says(trial, value):
             vars(asked).update(vars(trial))
             return
     _as_json(asked, value)
 
 
-def show_object(fields: Sequence[Field], values: Mapping[str, Any]) -> None:
-    """Show an object's values; what it does not say is its default."""
+def _says(trial: Field, value: Any) -> bool:
+    """Whether this is sent when nobody touches it."""
+    said = explicit(trial, sent_by(trial))
+    return same(trial, said, value) or (said is ABSENT and is_default(trial, value))
+
+
+def show_object(
+    fields: Sequence[Field], values: Mapping[str, Any], *, given: bool = False
+) -> None:
+    """Show an object's values; what it does not say is its default.
+
+    `given`: what it says was entered, and is sent again even where that is the default.
+    """
     rest = dict(values)
     for each in fields:
         if each.key == EXTRA:
             continue
         names = [name for name in (each.key, *each.aliases) if name in rest]
+        each.given = given and bool(names)
         show(each, rest.pop(names[0]) if names else ABSENT)
     for each in fields:
         if each.key == EXTRA:
@@ -70,7 +83,7 @@ def show_object(fields: Sequence[Field], values: Mapping[str, Any]) -> None:
 
 
 def _usual(asked: Field, value: Any) -> bool:
-    if value is None:
+    if value is None and None not in asked.meanings.values():
         return _none(asked)
     if asked.unset and asked.widget == "group":
         asked.unset = False
@@ -95,6 +108,14 @@ def _exact(asked: Field, value: Any) -> bool:
     if asked.kind.nullable:
         asked.unset = False
     return True
+
+
+def _typed(asked: Field, value: Any) -> bool:
+    """A number that a control for numbers does not take, such as inf."""
+    is_number = asked.widget == "number" and isinstance(value, str | int | float)
+    asked.widget, asked.attrs = "text", {}
+    asked.value = str(value)
+    return is_number
 
 
 def _as_rows(asked: Field, value: Any) -> bool:
@@ -224,7 +245,7 @@ def _group(asked: Field, value: Any) -> bool:
         return False
     asked.fields = copy.deepcopy(asked.fields)
     known = {name for each in asked.fields for name in (each.key, *each.aliases)}
-    show_object(asked.fields, value)
+    show_object(asked.fields, value, given=asked.given)
     return value.keys() <= known or EXTRA in known
 
 
@@ -233,6 +254,7 @@ def _rows(asked: Field, value: Any) -> bool:
         return False
     asked.rows = [asked.make_row(str(index)) for index in range(len(value))]
     for row, each in zip(asked.rows, value, strict=True):
+        row.given = asked.given
         show(row, each)
     return True
 
@@ -257,7 +279,7 @@ _WRITERS: Final[dict[str, Callable[[Field, Any], bool]]] = {
 
 def sent_by(asked: Field) -> dict[str, list[str]]:
     """Return what a browser sends of a field that nobody touched."""
-    sent: dict[str, list[str]] = {}
+    sent: dict[str, list[str]] = {asked.about("given"): ["true"]} if asked.given else {}
     if asked.mode or asked.widget == "group":
         sent[asked.about("as")] = [asked.mode or "group"]
     if asked.unset is not None:

@@ -58,6 +58,8 @@ class Field:
     secret: bool = False
     #: Whether that secret was given when the job that is run again was started.
     was_given: bool = False
+    #: Whether its value was entered for the job that is run again, even if it is the default.
+    given: bool = False
     #: The zone of a moment: an offset, or Z. Empty for what has no zone.
     zone: str = ""
     #: The moment as it was before it was shown in a zone.
@@ -171,7 +173,8 @@ def make_field(kind: Kind, name: str, label: str, place: Place) -> Field:
 
 
 def _row_kind(kind: Kind) -> Kind | None:
-    return kind_of(kind.arguments[1]) if kind.origin in DICTS and kind.arguments else kind.item
+    is_dict = kind.origin in DICTS and len(kind.arguments) == 2
+    return kind_of(kind.arguments[1]) if is_dict else kind.item
 
 
 def _row_maker(item: Kind, of: Field, place: Place) -> Callable[[str], Field]:

@@ -55,7 +55,7 @@ class Form:
 
     def show(self, values: Mapping[str, Any]) -> None:
         """Show JSON values, by the model's names or aliases; the rest is as its default."""
-        show_object(self.fields, values)
+        show_object(self.fields, values, given=True)
 
     def change_rows(self, submitted: Sent) -> bool:
         """Add or remove the row whose button was pressed; return whether one was."""

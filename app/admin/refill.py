@@ -17,6 +17,7 @@ INDEX: Final = "%row{}%"
 def fill(asked: Field, sent: Sent, *, whole: bool) -> None:
     """Show what was sent, as it is; what an address leaves out (not `whole`) stays."""
     mode, said = last(sent, asked.about("as")), last(sent, asked.name)
+    asked.given = last(sent, asked.about("given")) is not None
     _fill_switch(asked, sent, mode, whole)
     if mode == "json" or (asked.widget in NESTED and said is not None):
         asked.mode, asked.widget, asked.attrs = "json", "json", {}

@@ -54,6 +54,7 @@ _SIMPLE: Final[dict[Any, tuple[str, str]]] = {
     FutureDatetime: ("datetime", "text"),
     datetime.time: ("time", "text"),
     datetime.timedelta: ("text", "duration"),
+    type(None): ("fixed", "text"),
     Any: ("text", "mixed"),
     object: ("text", "mixed"),
 }
