@@ -28,6 +28,10 @@ from app.admin.widgets import NESTED
 _NUMBER: Final = re.compile(r"-?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
+#: What a value may change of the control that asks for it.
+_CHANGING: Final = ("widget", "mode", "attrs", "zone", "required")
+
+
 def show_default(asked: Field) -> None:
     """Show what it is when nothing is said of it."""
     show(asked, asked.default.value)
@@ -45,9 +49,23 @@ def show(asked: Field, value: Any) -> None:
     if asked.secret or asked.widget == "fixed":
         asked.was_given = asked.secret and value not in (None, ABSENT)
         return
-    if value is ABSENT:
+    restore(asked)
+    usual = copy.copy(asked)
+    if value is ABSENT and asked.default.value is ABSENT:
         show_defaults(asked.fields)
-        return
+    else:
+        _show(asked, asked.default.value if value is ABSENT else value)
+    changes = [name for name in _CHANGING if getattr(asked, name) != getattr(usual, name)]
+    asked.usual = usual if changes else None
+
+
+def restore(asked: Field) -> None:
+    """Make the field what it was before any value was shown."""
+    if asked.usual is not None:
+        vars(asked).update(vars(asked.usual) | {"given": asked.given, "usual": None})
+
+
+def _show(asked: Field, value: Any) -> None:
     for way in (_usual, _exact, _typed, _as_rows):
         trial = copy.copy(asked)
         trial.attrs = dict(asked.attrs)
@@ -63,9 +81,7 @@ def _says(trial: Field, value: Any) -> bool:
     return same(trial, said, value) or (said is ABSENT and is_default(trial, value))
 
 
-def show_object(
-    fields: Sequence[Field], values: Mapping[str, Any], *, given: bool = False
-) -> None:
+def show_object(fields: Sequence[Field], values: Mapping[str, Any], *, given: bool = False) -> None:
     """Show an object's values; what it does not say is its default.
 
     `given`: what it says was entered, and is sent again even where that is the default.

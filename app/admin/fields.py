@@ -70,6 +70,8 @@ class Field:
     rows: list[Field] = field(default_factory=list)
     #: The name that a row of a mapping has.
     entry: str = ""
+    #: The field as it was before a value was shown that asks for another control.
+    usual: Field | None = None
     make_row: Callable[[str], Field] | None = None
 
     @property

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import Final
 
 from app.admin.answers import Sent, bare, in_utc, last, moment, row_of, rows_in
-from app.admin.display import show_default
+from app.admin.display import restore, show_default, show_defaults
 from app.admin.fields import Field
 from app.admin.widgets import NESTED
 
@@ -17,6 +17,9 @@ INDEX: Final = "%row{}%"
 def fill(asked: Field, sent: Sent, *, whole: bool) -> None:
     """Show what was sent, as it is; what an address leaves out (not `whole`) stays."""
     mode, said = last(sent, asked.about("as")), last(sent, asked.name)
+    if asked.usual and (said is not None or _says_something(asked, sent)):
+        restore(asked)
+        show_defaults(asked.fields)
     asked.given = last(sent, asked.about("given")) is not None
     _fill_switch(asked, sent, mode, whole)
     if mode == "json" or (asked.widget in NESTED and said is not None):
@@ -29,12 +32,16 @@ def fill(asked: Field, sent: Sent, *, whole: bool) -> None:
         asked.mode = mode or asked.mode
 
 
+def _says_something(asked: Field, sent: Sent) -> bool:
+    within = any(bare(name).startswith(f"{asked.name}.") for name in sent)
+    return within or any(asked.about(what) in sent for what in ("as", "rows"))
+
+
 def _fill_switch(asked: Field, sent: Sent, mode: str | None, whole: bool) -> None:
     if asked.widget == "group" and asked.unset is not None:
-        below = any(bare(name).startswith(f"{asked.name}.") for name in sent)
         if mode:
             asked.unset = not last(sent, asked.about("set"))
-        elif below:
+        elif _says_something(asked, sent):
             asked.unset = False
     elif (asked.unset is not None and whole) or (mode == "exact" and asked.kind.nullable):
         asked.unset = bool(last(sent, asked.about("unset")))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.admin.defaults import ABSENT
-from app.admin.display import show
 from app.admin.form import Form
 from app.jobs import Handler, JobDetail
 from app.jobs.values import FILE, MASK
@@ -16,12 +14,8 @@ def show_params(form: Form, job: JobDetail) -> None:
     """Fill in what the job was started with; secrets are left out, to be asked anew."""
     form.show(_with_files(job.input, job))
     for each in form.leaves():
-        if each.widget == "file" and isinstance(each.value, str) and each.value:
-            # The same file again: whoever reads the form finds it by the job that it belongs to.
-            name = each.value.removeprefix(f"{AGAIN}{job.id}/")
-            each.value = f"{AGAIN}{job.id}/{name}"
-        elif MASK in str(each.value):
-            show(each, ABSENT)
+        if MASK in str(each.value):
+            each.value, each.was_given = None, True
 
 
 def name_of(handler: Handler, job: JobDetail) -> str:
@@ -30,7 +24,7 @@ def name_of(handler: Handler, job: JobDetail) -> str:
 
 
 def _with_files(value: Any, job: JobDetail) -> Any:
-    """The value with each file that is marked in it named as a form names it."""
+    """The value with each file in it named as a form names it, which finds it by its job."""
     if isinstance(value, dict):
         if value.keys() == {FILE} and isinstance(value[FILE], dict):
             return f"{AGAIN}{job.id}/{value[FILE].get('name')}"

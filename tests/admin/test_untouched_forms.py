@@ -221,6 +221,32 @@ def test_what_is_shown_and_not_touched_stays_as_it_is(field: tuple[Any, Any]) ->
 
 
 @SLOW
+@given(models())
+def test_what_was_not_entered_is_shown_as_its_default_again(model: type[BaseModel]) -> None:
+    form = form_for(model)
+    form.show({})
+    assert sent(form) == sent(form_for(model))
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Any, Any, Any]:
+    """A type with two of its values."""
+    kind = draw(st.sampled_from(list(KINDS)))
+    values = KINDS[kind].filter(lambda value: value is not Mixed.NOTHING) | st.none()
+    return (Any if kind is Any else kind | None), draw(values), draw(values)
+
+
+@SLOW
+@given(pairs())
+def test_a_value_is_shown_whatever_the_default_looks_like(pair: tuple[Any, Any, Any]) -> None:
+    kind, default, value = pair
+    model = create_model("Model", it=(kind, default))
+    form = form_for(model)
+    form.show({"it": as_json(value)})
+    assert equal(read(model, values_of(model, sent(form))).it, value)
+
+
+@SLOW
 @given(fields())
 def test_what_was_written_is_shown_and_read_again(field: tuple[Any, Any]) -> None:
     kind, value = field
