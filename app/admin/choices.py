@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -27,12 +28,14 @@ def choices_of(kind: Kind) -> list[Choice]:
     offered = [each for member in kind.members for each in _offered(member)]
     if not offered or not all(_is_choice(member, len(kind.members)) for member in kind.members):
         return []
+    labels = Counter(label for label, _ in offered)
     taken = {_key(value) for _, value in offered if not isinstance(value, str)}
     found: dict[str, Choice] = {}
     for label, value in offered:
         is_taken = isinstance(value, str) and (not value or value in taken)
         key = dumps(value) if is_taken else _key(value)
-        found.setdefault(key, Choice(key=key, label=label, value=value))
+        shown = label if labels[label] == 1 else dumps(value)
+        found.setdefault(key, Choice(key=key, label=shown, value=value))
     return list(found.values())
 
 

@@ -22,14 +22,14 @@ from app.admin.answers import (
 )
 from app.admin.defaults import ABSENT, dumps
 from app.admin.fields import EXTRA, Field
-from app.admin.widgets import NESTED
+from app.admin.widgets import HELP, NESTED
 
 #: What a browser takes as the value of a number; anything else it leaves out.
 _NUMBER: Final = re.compile(r"-?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 #: What a value may change of the control that asks for it.
-_CHANGING: Final = ("widget", "mode", "attrs", "zone", "required")
+_CHANGING: Final = ("widget", "mode", "help", "attrs", "zone", "required")
 
 
 def show_default(asked: Field) -> None:
@@ -135,9 +135,10 @@ def _typed(asked: Field, value: Any) -> bool:
 
 
 def _as_rows(asked: Field, value: Any) -> bool:
-    if asked.widget != "lines" or not isinstance(value, list) or asked.make_row is None:
+    if asked.widget not in ("lines", "multiselect") or not isinstance(value, list):
         return False
     asked.mode = asked.widget = "rows"
+    asked.help = asked.help if asked.help != HELP["lines"] else ""
     return _rows(asked, value)
 
 

@@ -80,15 +80,15 @@ class Field:
         return f"field-{self.name}"
 
     @property
-    def says(self) -> str:
-        """What is sent when it is left empty, where nobody would guess it."""
-        if self.empty == "default":
-            shown = self.default.value
-            simple = isinstance(shown, str | int | float) and not isinstance(shown, bool)
-            return f"Default: {shown}" if simple and shown != "" else "Default"
+    def when_empty(self) -> str:
+        """What it is when it is left empty, in words, where nobody would guess it."""
         if self.empty == "none" and self.default.value not in (None, ABSENT):
             return "None"
-        return ""
+        if self.empty != "default" or self.widget in ("checkbox", "select", "fixed"):
+            return ""
+        shown = self.default.value
+        is_simple = isinstance(shown, str | int | float) and not isinstance(shown, bool)
+        return f"Default: {shown}" if is_simple and shown != "" else "Default"
 
     def about(self, what: str) -> str:
         """Return the name under which the form says something of this field."""
@@ -165,7 +165,7 @@ def make_field(kind: Kind, name: str, label: str, place: Place) -> Field:
         trail = (*place.trail, kind.type)
         made.fields = _fields(kind.type, lambda key: f"{name}.{key}", trail)
     item = _row_kind(kind)
-    if item is not None and widget in (*NESTED, "lines"):
+    if item is not None and widget in (*NESTED, "lines", "multiselect"):
         made.make_row = _row_maker(item, made, place)
     if widget == "datetime" and kind.type is AwareDatetime:
         made.zone = "Z"

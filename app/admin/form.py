@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,8 +37,7 @@ class Form:
     @property
     def complaints(self) -> list[str]:
         """What is wrong, each sentence with the label of its field before it."""
-        found = [f"{each.label}: {error}" for each in self.leaves() for error in each.errors]
-        return found + self.errors
+        return [*_complaints(self.fields), *self.errors]
 
     def leaves(self) -> Iterator[Field]:
         """Every field, those within others, too."""
@@ -112,6 +111,15 @@ def _asked(fields: Sequence[Field]) -> Iterator[Field]:
     for each in fields:
         yield each
         yield from _asked((*(() if each.unset else each.fields), *each.rows))
+
+
+def _complaints(fields: Sequence[Field], before: str = "") -> Iterator[str]:
+    for each in fields:
+        label = f"{before}{each.label}"
+        yield from (f"{label}: {error}" for error in each.errors)
+        yield from _complaints(each.fields, f"{label}, ")
+        for index, row in enumerate(each.rows, 1):
+            yield from _complaints([replace(row, label=f"{row.label} {index}")], before)
 
 
 def _named(fields: Sequence[Field], name: str) -> Field | None:

@@ -129,7 +129,8 @@ function focusFirst(dialog) {
 }
 
 function visible(dialog, selector) {
-  return [...dialog.querySelectorAll(selector)].find((each) => each.checkVisibility());
+  const isWanted = (each) => each.checkVisibility() && !(each.required && each.value && !each.ariaInvalid);
+  return [...dialog.querySelectorAll(selector)].find(isWanted);
 }
 
 function sayCreated(form) {
