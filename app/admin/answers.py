@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 from app.admin.defaults import ABSENT, dumps
 from app.admin.errors import Refused
 from app.admin.fields import ABOUT, EXTRA, Field, is_set
+from app.admin.moments import moment, with_zone
 from app.admin.widgets import NESTED
 
 Sent = Mapping[str, Sequence[str]]
@@ -47,7 +47,7 @@ def same(asked: Field, one: Any, other: Any) -> bool:
     """Return whether two JSON values are the same to this field."""
     if ABSENT in (one, other):
         return one is other
-    if dumps(one) == dumps(other):
+    if (text := dumps(one)) and text == dumps(other):
         return True
     if asked.widget in ("date", "datetime", "time") or asked.reads == "float":
         return _alike(asked, one, other)
@@ -93,16 +93,6 @@ def _same_lists(asked: Field, one: list[Any], other: list[Any]) -> bool:
         one, other = sorted(one, key=dumps), sorted(other, key=dumps)
     row = asked.make_row("0") if asked.make_row else Field(name="", label="", widget="json")
     return len(one) == len(other) and all(same(row, *pair) for pair in zip(one, other, strict=True))
-
-
-def moment(text: Any) -> datetime | date | time | None:
-    """Return the moment, day or time that a text of ISO 8601 means; None when it means none."""
-    for kind in (date, time, datetime):
-        try:
-            return kind.fromisoformat(text)
-        except (ValueError, TypeError):
-            continue
-    return None
 
 
 def last(sent: Sent, name: str) -> str | None:
@@ -204,12 +194,11 @@ def _is_exact(found: Any, text: str) -> bool:
 
 def _zoned(asked: Field, text: str, sent: Sent) -> str:
     """A moment with the zone that was sent along; the very text from before if it is the same."""
-    zone = last(sent, asked.about("zone"))
-    found = moment(text)
-    if zone and isinstance(found, datetime) and found.tzinfo is None:
-        text = f"{text.strip()}{zone}"
-    was = last(sent, asked.about("was"))
-    return was if was and moment(was) == moment(text) else text
+    zone, was = last(sent, asked.about("zone")), last(sent, asked.about("was"))
+    try:
+        return with_zone(text.strip(), zone, was or "") if zone else text
+    except ValueError as error:
+        raise Refused(fields={asked.name: [str(error)]}) from None
 
 
 def _several(asked: Field, sent: Sent, mode: str | None) -> Any:
@@ -296,14 +285,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError("This number is too large.")
     return number
-
-
-def in_utc(text: str) -> str | None:
-    """Return a moment with a zone as one of UTC without it; None for anything else."""
-    found = moment(text)
-    if not isinstance(found, datetime) or found.tzinfo is None:
-        return None
-    try:
-        return found.astimezone(UTC).replace(tzinfo=None).isoformat()
-    except OverflowError:
-        return None

@@ -64,8 +64,14 @@ def as_json(value: Any) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Return JSON as one text for each value: 1, 1.0 and true are three."""
-    return json.dumps(value, sort_keys=True)
+    """Return JSON as one text for each value: 1, 1.0 and true are three.
+
+    Of what is nested too deeply to be written there is none: it is "", and like nothing else.
+    """
+    try:
+        return json.dumps(value, sort_keys=True)
+    except RecursionError:
+        return ""
 
 
 def _as_json(value: Any) -> Any:

@@ -14,14 +14,13 @@ from pydantic import NaiveDatetime
 
 from app.admin.answers import (
     explicit,
-    in_utc,
     is_default,
     json_of,
-    moment,
     same,
 )
 from app.admin.defaults import ABSENT, dumps
 from app.admin.fields import EXTRA, Field
+from app.admin.moments import local_of, moment
 from app.admin.widgets import HELP, NESTED
 
 #: What a browser takes as the value of a number; anything else it leaves out.
@@ -77,6 +76,8 @@ def _show(asked: Field, value: Any) -> None:
 
 def _says(trial: Field, value: Any) -> bool:
     """Whether this is sent when nobody touches it."""
+    if trial.widget in NESTED and value:
+        return True  # each field within has seen to it, and secrets are not shown
     said = explicit(trial, sent_by(trial))
     return same(trial, said, value) or (said is ABSENT and is_default(trial, value))
 
@@ -229,10 +230,10 @@ def _temporal(asked: Field, value: Any) -> bool:
         return False
     zone = getattr(found, "tzinfo", None)
     if zone is not None:
-        local = in_utc(value) if asked.widget == "datetime" else None
+        local = local_of(value, asked.place_zone) if asked.widget == "datetime" else None
         if local is None or asked.kind.type is NaiveDatetime:
             return _as_text(asked, value)
-        asked.zone, asked.was, found = "Z", value, datetime.fromisoformat(local)
+        asked.zone, asked.was, found = asked.place_zone, value, local
     elif asked.zone:
         return False
     return _clock(asked, found) or _as_text(asked, value)

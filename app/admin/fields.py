@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import AliasChoices, AliasPath, AwareDatetime, BaseModel
@@ -15,6 +15,7 @@ from app.admin.annotations import DICTS, SETS, Kind, holds_secret, is_class, kin
 from app.admin.attributes import attributes_of
 from app.admin.choices import YES_NO, choices_of
 from app.admin.defaults import ABSENT, REQUIRED, Default, default_of
+from app.admin.moments import UTC
 from app.admin.widgets import HELP, NESTED, NOT_ASKED, Place, is_json_text, widget_of
 
 #: Before the name of a param whose own name is that of something else in the form.
@@ -60,8 +61,10 @@ class Field:
     was_given: bool = False
     #: Whether its value was entered for the job that is run again, even if it is the default.
     given: bool = False
-    #: The zone of a moment: an offset, or Z. Empty for what has no zone.
+    #: The zone of a moment: of a place, or an offset. Empty for what has no zone.
     zone: str = ""
+    #: The zone in which moments are shown that have one.
+    place_zone: str = UTC
     #: The moment as it was before it was shown in a zone.
     was: str = ""
     #: What names it in errors, beside its key.
@@ -95,24 +98,24 @@ class Field:
         return f"{ABOUT}{what}.{self.name}"
 
 
-def fields_of(model: type[BaseModel], *, taken: Collection[str] = ()) -> list[Field]:
-    """Return the fields of a model; names that are `taken` in the form get a prefix."""
+def fields_of(
+    model: type[BaseModel], *, taken: Collection[str] = (), zone: str = UTC
+) -> list[Field]:
+    """Return the fields of a model; names that are `taken` in the form get a prefix.
+
+    Moments that have a zone are shown in `zone`.
+    """
     reserved = TAKEN | frozenset(taken)
 
     def named(key: str) -> str:
         return f"{PREFIX}{key}" if key in reserved else key
 
-    return _fields(model, named, (model,))
+    return _fields(model, named, Place(trail=(model,), zone=zone))
 
 
-def _fields(
-    model: type[BaseModel], named: Callable[[str], str], trail: tuple[type, ...]
-) -> list[Field]:
-    strips = bool(model.model_config.get("str_strip_whitespace"))
-    found = [
-        _field(info, key, named(key), Place(trail=trail, strips=strips))
-        for key, info in model.model_fields.items()
-    ]
+def _fields(model: type[BaseModel], named: Callable[[str], str], place: Place) -> list[Field]:
+    within = replace(place, strips=bool(model.model_config.get("str_strip_whitespace")))
+    found = [_field(info, key, named(key), within) for key, info in model.model_fields.items()]
     if model.model_config.get("extra") == "allow":
         found.append(_extra(named(EXTRA)))
     return [each for each in found if each.widget != NOT_ASKED]
@@ -155,6 +158,7 @@ def make_field(kind: Kind, name: str, label: str, place: Place) -> Field:
     """Return the field for a value of this kind, with no default."""
     widget, reads = widget_of(kind, place)
     made = Field(name=name, label=label, widget=widget, kind=kind, reads=reads)
+    made.place_zone = place.zone
     made.attrs = attributes_of(kind, widget, strips=place.strips)
     made.secret = widget not in NESTED and holds_secret(kind)
     if widget in ("select", "multiselect"):
@@ -162,13 +166,13 @@ def make_field(kind: Kind, name: str, label: str, place: Place) -> Field:
         made.choices = [(each.key, each.label) for each in offered]
         made.meanings = {each.key: each.value for each in offered}
     if widget == "group":
-        trail = (*place.trail, kind.type)
-        made.fields = _fields(kind.type, lambda key: f"{name}.{key}", trail)
+        within = replace(place, trail=(*place.trail, kind.type))
+        made.fields = _fields(kind.type, lambda key: f"{name}.{key}", within)
     item = _row_kind(kind)
     if item is not None and widget in (*NESTED, "lines", "multiselect"):
         made.make_row = _row_maker(item, made, place)
     if widget == "datetime" and kind.type is AwareDatetime:
-        made.zone = "Z"
+        made.zone = place.zone
     if help_ := HELP.get(widget if reads == "text" else reads):
         made.help = help_
     return _completed(made)

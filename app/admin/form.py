@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from app.admin.answers import Sent, object_of
 from app.admin.display import show_defaults, show_object
 from app.admin.fields import Field, fields_of
+from app.admin.moments import UTC
 from app.admin.refill import add_row, fill
 from app.admin.widgets import NOT_ASKED
 
@@ -80,14 +81,17 @@ class Form:
                     _place(found, sentence)
 
 
-def form_for(model: type[BaseModel] | None, *, taken: Collection[str] = ()) -> Form:
+def form_for(
+    model: type[BaseModel] | None, *, taken: Collection[str] = (), zone: str = UTC
+) -> Form:
     """Return the empty form of a model, defaults filled in.
 
-    `taken` are names of other controls in the same form.
+    `taken` are names of other controls in the same form. `zone` is that of the person, by its name:
+    moments that have a zone are shown in it.
     """
     if model is None:
         return Form(fields=[])
-    fields = fields_of(model, taken=taken)
+    fields = fields_of(model, taken=taken, zone=zone)
     show_defaults(fields)
     return Form(fields=fields)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Final
 
-from app.admin.answers import Sent, bare, in_utc, last, moment, row_of, rows_in
+from app.admin.answers import Sent, bare, last, row_of, rows_in
 from app.admin.display import restore, show_default, show_defaults
 from app.admin.fields import Field
+from app.admin.moments import local_of, moment
 from app.admin.widgets import NESTED
 
 #: Put instead of the index of a row that a browser adds.
@@ -106,7 +107,9 @@ def _fill_moment(asked: Field, sent: Sent, said: str) -> None:
         asked.zone = last(sent, asked.about("zone")) or asked.zone
         asked.was = last(sent, asked.about("was")) or ""
         if found.tzinfo is not None:
-            asked.value, asked.zone, asked.was = in_utc(said) or said, "Z", said
+            local = local_of(said, asked.place_zone)
+            asked.value = local.isoformat() if local else said
+            asked.zone, asked.was = asked.place_zone, said
         _step(asked, said)
 
 

@@ -32,9 +32,10 @@ DEPTH: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a field is: within which models, and what these say of their texts."""
+    """Where a field is: within which models, what these say of their texts, for which zone."""
 
     trail: tuple[type, ...]
+    zone: str
     strips: bool = False
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from app.jobs import options
 from app.jobs.call import Call
@@ -72,6 +72,7 @@ class Handler(Retries):
         self._check_functions()
         self._check_limit("parallel_limit", self.parallel_limit)
         self._check_limit("concurrency_limit", self.concurrency_limit)
+        self._check_params()
         self.check_retries()
         self._check("priority", options.priority)
         self._check("auto_reschedule_on_failure", options.delay)
@@ -95,6 +96,13 @@ class Handler(Retries):
             refuse_generator(f"before_job_finish of handler {self.name!r}", self.finish_hook)
         if self.all_tasks_done:
             refuse_generator(f"on_all_tasks_done of handler {self.name!r}", self.all_tasks_done)
+
+    def _check_params(self) -> None:
+        if isinstance(self.params, type) and issubclass(self.params, RootModel):
+            raise BadHandler(
+                f"params of handler {self.name!r} are {self.params.__name__}, a RootModel, and "
+                "params have names. Make it a field of a BaseModel."
+            )
 
     def _check_limit(self, what: str, limit: object) -> None:
         is_whole = isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1

@@ -36,6 +36,8 @@ TAKING: Final = ("files.upload", "jobs.create")
 BESIDE: Final = 2**20
 #: How a form names a file of a job that is run again: again:<job>/<name>.
 AGAIN: Final = "again:"
+#: No field of a form lies within more lists and models than so many.
+DEEPEST: Final = 20
 
 Answers = Mapping[str, Sequence[str]]
 
@@ -160,11 +162,11 @@ def _replaced(
     return cast(dict[str, Any], _exchanged(entered(handler, sent), stands_for))
 
 
-def _exchanged(value: Any, stands_for: Mapping[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return {key: _exchanged(each, stands_for) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_exchanged(each, stands_for) for each in value]
+def _exchanged(value: Any, stands_for: Mapping[str, Any], deep: int = DEEPEST) -> Any:
+    if isinstance(value, dict) and deep:
+        return {key: _exchanged(each, stands_for, deep - 1) for key, each in value.items()}
+    if isinstance(value, list) and deep:
+        return [_exchanged(each, stands_for, deep - 1) for each in value]
     return stands_for.get(value, value) if isinstance(value, str) else value
 
 

@@ -132,6 +132,46 @@ def test_without_a_script_the_buttons_send_the_form(page: Page, server: Server) 
     page.get_by_role("button", name="Remove Server 1").click()
     expect(host_of(page.get_by_test_id("create-form"))).to_have_value("stays")
     create(page)
-    job_id = shown_job(page)
+    assert outcome(server, shown_job(page))["hosts"] == ["stays"]
+
+
+HARD: list[dict[str, Any]] = [
+    {
+        "text": "", "maybe_text": "", "maybe_empty": None, "lines_in_text": "\n\nlast\n",
+        "story": "\r",
+        "maybe_count": None, "maybe": False, "sure": None, "ratio": 1e300, "big": -(10**40),
+        "maybe_level": 1, "choice": True, "either": 7, "wait": 0.5, "day": "0001-01-01",
+        "hour": "00:00", "naive": "0999-12-31T23:59:59.999", "naive_seconds": "2030-01-02T03:04Z",
+        "moment": "2030-10-27T01:30:00.000001+01:00", "maybe_moment": "2030-10-27T00:30:00Z",
+        "words": ["\u2028", "\x0b", "a"], "hard_words": [], "maybe_words": [], "no_words": None,
+        "levels": [1, 2], "few_levels": [], "server": {"host": "", "tags": [""]},
+        "maybe_server": {"host": "h"}, "given_server": None, "servers": [], "tree": {"name": "x"},
+        "by_name": {"": {"host": "a"}, " b\n": {"host": "c"}}, "anything": "null",
+    },
+    {
+        "text": "\t<b>&amp;\"'", "maybe_text": " ", "maybe_moment": "2030-10-27T01:30:00Z",
+        "words": [], "unordered": ["z", "a"], "maybe_pair": [1, ""], "anything": None,
+        "by_name": {"a.b": {"host": "x", "port": 81, "is_primary": True}}, "pair": [2, "\n"],
+        "tree": {"children": [{"children": [{"children": [{"children": [{"name": "deep"}]}]}]}]},
+        "servers": [{"host": "x", "is_primary": True}, {"host": "y", "port": 1, "tags": []}],
+    },
+]  # fmt: skip
+
+
+@pytest.mark.browser_context_args(timezone_id="Europe/Berlin")
+@pytest.mark.parametrize("params", HARD, ids=["first", "second"])
+def test_what_was_entered_is_sent_again_as_it_was(
+    page: Page, server: Server, params: dict[str, Any]
+) -> None:
+    """Clocks go back in Berlin at 1:00 UTC on that day: the hour before is there twice."""
+    first = server.api("POST", "/jobs", {"handler": "kinds", "params": params})["id"]
+    page.goto(f"/jobs/new?again={first}")
+    create(page)
+    second = shown_job_after(page, first)
+    assert outcome(server, second) == outcome(server, first)
+
+
+def outcome(server: Server, job_id: int) -> Any:
+    """What its one task has said, once it has."""
     eventually(lambda: server.api("GET", f"/jobs/{job_id}")["status"] == "DONE")
-    assert server.api("GET", f"/jobs/{job_id}/tasks")["tasks"][0]["result"]["hosts"] == ["stays"]
+    return server.api("GET", f"/jobs/{job_id}/tasks")["tasks"][0]["result"]

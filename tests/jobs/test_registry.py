@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, RootModel, model_validator
 
 from app.config import Settings
 from app.db import Database
@@ -83,6 +83,11 @@ def test_roles_name_actions_and_roles_that_exist() -> None:
         Handler(name="x", run=print, roles={"fly": "viewer"})
     with pytest.raises(BadHandler, match=r"name \['king'\]; the roles are operator, superadmin"):
         Handler(name="x", run=print, roles={"start": "king"})
+
+
+def test_params_have_names() -> None:
+    with pytest.raises(BadHandler, match=r"'x' are RootModel.*Make it a field of a BaseModel"):
+        Handler(name="x", run=print, params=RootModel[list[str]])
 
 
 def test_modules_of_a_package_are_found(package: Path) -> None:

@@ -54,7 +54,7 @@ class Server(BaseModel):
     """A model within a model."""
 
     host: str
-    port: int = Field(80, ge=1, le=65_535)
+    port: int = Field(default=80, ge=1, le=65_535)
     is_primary: bool = False
     password: SecretStr | None = None
     tags: list[str] = Field(default_factory=list)
@@ -76,7 +76,7 @@ class Kinds(BaseModel):
     text: str = "  two spaces "
     empty: str = ""
     lines_in_text: str = "one\ntwo"
-    story: str = Field("once\n\nupon", json_schema_extra={"widget": "textarea"})
+    story: str = Field(default="once\n\nupon", json_schema_extra={"widget": "textarea"})
     maybe_text: str | None = None
     maybe_empty: str | None = ""
     count: int = 3

@@ -35,10 +35,14 @@ class Page(HTMLParser):
         self.answer = answer
         self.elements: list[Element] = []
         self._open: list[Element] = []
+        self._templates = 0
         self.feed(answer.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
+        """An element begins; what lies in a template is none yet."""
+        self._templates += tag == "template"
+        if self._templates:
+            return
         found = Element(tag, {name: value or "" for name, value in attrs})
         self.elements.append(found)
         if tag not in VOID:
@@ -46,16 +50,21 @@ class Page(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element that ends where it begins."""
+        if self._templates:
+            return
         self.elements.append(Element(tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
         """An element ends."""
+        if self._templates:
+            self._templates -= tag == "template"
+            return
         while self._open and self._open.pop().name != tag:
             pass
 
     def handle_data(self, data: str) -> None:
         """Text belongs to every element around it."""
-        for each in self._open:
+        for each in () if self._templates else self._open:
             each.text += data
 
     def all(self, name: str = "", /, **attributes: str) -> list[Element]:

@@ -47,7 +47,7 @@ def filled_in(page: Page) -> dict[str, list[str]]:
 
 
 def _counts(kind: str | None, attributes: dict[str, str]) -> bool:
-    return kind not in ("checkbox", "radio") or "checked" in attributes
+    return kind != "file" and (kind not in ("checkbox", "radio") or "checked" in attributes)
 
 
 def form_of(visitor: Visitor, job_id: int) -> dict[str, list[str]]:

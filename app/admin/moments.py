@@ -1,0 +1,68 @@
+"""Show moments in a person's zone, and read what stands there as the moments that are meant."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+UTC: Final = "Z"
+
+
+def moment(text: Any) -> datetime | date | time | None:
+    """Return the moment, day or time that a text of ISO 8601 means; None when it means none."""
+    for kind in (date, time, datetime):
+        try:
+            return kind.fromisoformat(text)
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def local_of(text: str, zone: str) -> datetime | None:
+    """Return a moment as the clocks of a zone show it; None for what is no moment with a zone."""
+    found, clocks = moment(text), _zone_named(zone)
+    if not isinstance(found, datetime) or found.tzinfo is None or clocks is None:
+        return None
+    try:
+        return found.astimezone(clocks).replace(tzinfo=None)
+    except OverflowError:
+        return None
+
+
+def with_zone(text: str, zone: str, was: str) -> str:
+    """Return a local time of a zone with its offset; any other text as it is.
+
+    `was` is the moment that was shown: it is this very text as long as the clocks say the same,
+    for some of their times are there twice. Raise ValueError, a sentence, for a time that is not
+    there at all.
+    """
+    local, clocks = moment(text), _zone_named(zone)
+    if not isinstance(local, datetime) or local.tzinfo is not None or clocks is None:
+        return text
+    if was and local_of(was, zone) == local:
+        return was
+    meant = local.replace(tzinfo=clocks).isoformat()
+    if local_of(_in_utc(meant), zone) != local:
+        raise ValueError(
+            f"{local:%H:%M} does not exist on that day in {zone}: the clocks jump over it. "
+            "Choose another time."
+        )
+    return meant
+
+
+def _in_utc(text: str) -> str:
+    local = local_of(text, UTC)
+    return f"{local.isoformat()}Z" if local else text
+
+
+def _zone_named(name: str) -> tzinfo | None:
+    """The zone of an offset, such as +05:30 or Z, or of a place."""
+    try:
+        return datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo
+    except ValueError:
+        pass
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
