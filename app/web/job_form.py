@@ -10,18 +10,21 @@ from app.admin.form import Form, form_for, values_of
 from app.jobs import Handler
 from app.jobs.errors import InvalidParams
 
-#: What the create dialog and its address call something themselves: a param of such a name gets a
-#: prefix. The last ones would hide what scripts ask of a form element.
-TAKEN: Final = frozenset(
-    {"name", "handler", "again", "option"}
-    | {
-        "action", "attributes", "checkValidity", "children", "closest", "contains", "dataset",
-        "elements", "enctype", "getAttribute", "hasAttribute", "id", "isConnected", "length",
-        "matches", "method", "nodeName", "nodeType", "parentElement", "parentNode",
-        "querySelector", "querySelectorAll", "removeAttribute", "requestSubmit", "reset",
-        "setAttribute", "style", "submit", "tagName", "target",
+#: What scripts ask of a form: a control of such a name would stand in its way.
+_MEMBERS: Final = frozenset(
+    {
+        "addEventListener", "append", "checkVisibility", "childNodes", "classList", "cloneNode",
+        "closest", "compareDocumentPosition", "dispatchEvent", "elements", "firstChild",
+        "getAttribute", "getAttributeNames", "getRootNode", "hasAttribute", "hasAttributes",
+        "innerHTML", "insertAdjacentElement", "isConnected", "isEqualNode", "isSameNode", "matches",
+        "moveBefore", "nextSibling", "ownerDocument", "parentElement", "parentNode",
+        "querySelector", "querySelectorAll", "remove", "removeAttribute", "removeEventListener",
+        "replaceWith", "requestSubmit", "setAttribute", "tagName", "toggleAttribute",
     }
 )  # fmt: skip
+#: What the create dialog and its address call something themselves, too: a param of such a name
+#: gets a prefix.
+TAKEN: Final = frozenset({"name", "handler", "again", "option"}) | _MEMBERS
 
 
 def form_of(handler: Handler) -> Form:

@@ -68,7 +68,7 @@ def test_names_of_the_dialog_are_not_mixed_up_with_params(page: Page, server: Se
         "mine",
         "own handler",
     )
-    assert (said["action"], said["again"]) == ("own action", 5)
+    assert (said["action"], said["elements"], said["again"]) == ("own action", "own elements", 5)
 
 
 @in_each_look

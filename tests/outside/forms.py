@@ -155,6 +155,8 @@ class Named(BaseModel):
     method: str = "own method"
     submit: str = "own submit"
     id: str = "own id"
+    elements: str = "own elements"
+    closest: str = "own closest"
     param: str = "own param"
     form: Server = Server(host="own")
 
