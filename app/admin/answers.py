@@ -20,6 +20,7 @@ Read = Callable[[Field, Sent], Any]
 #: More rows than anybody adds by hand, and few enough to be drawn.
 MOST_ROWS: Final = 1000
 _ABOUT: Final = re.compile(rf"^{re.escape(ABOUT)}[a-z]+\.")
+_INDEX: Final = re.compile(r"\d{1,6}", re.ASCII)
 _WHOLE: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
@@ -104,12 +105,12 @@ def last(sent: Sent, name: str) -> str | None:
 def rows_in(asked: Field, sent: Sent) -> list[Field] | None:
     """Return the rows that were sent, in their order; None when the form says nothing of them."""
     marks = sent.get(asked.about("rows"))
-    found = [each for each in marks or () if each]
+    found = [each for each in marks or () if _INDEX.fullmatch(each)]
     if marks is None:
         found = sorted(set(_indexes(asked, sent)), key=int)
         if not found:
             return None
-    return [row_of(asked, index, sent) for index in found[:MOST_ROWS]]
+    return [row_of(asked, index, sent) for index in found[: MOST_ROWS + 1]]
 
 
 def row_of(asked: Field, index: str, sent: Sent) -> Field:
@@ -124,7 +125,7 @@ def _indexes(asked: Field, sent: Sent) -> Iterator[str]:
     for name in map(bare, sent):
         head, _, tail = name.partition(f"{asked.name}.")
         index = tail.partition(".")[0]
-        if not head and re.fullmatch(r"\d{1,6}", index, re.ASCII):
+        if not head and _INDEX.fullmatch(index):
             yield index
 
 
@@ -236,6 +237,9 @@ def _rows(asked: Field, sent: Sent, inner: Read) -> Any:
     rows = rows_in(asked, sent)
     if rows is None:
         return ABSENT
+    if len(rows) > MOST_ROWS:
+        said = f"A form takes at most {MOST_ROWS:,} rows. Start such a job by the API."
+        raise Refused(fields={asked.name: [said]})
     values = [inner(row, sent) for row in rows]
     if asked.widget == "pairs":
         return _mapping(asked, rows, values) or _empty(asked, {}, last(sent, asked.about("as")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Final
 
+from app.admin.annotations import holds_secret
 from app.admin.answers import Sent, bare, last, row_of, rows_in
 from app.admin.display import restore, show_default, show_defaults
 from app.admin.fields import Field
@@ -25,7 +26,7 @@ def fill(asked: Field, sent: Sent, *, whole: bool) -> None:
     _fill_switch(asked, sent, mode, whole)
     if mode == "json" or (asked.widget in NESTED and said is not None):
         asked.mode, asked.widget, asked.attrs = "json", "json", {}
-        asked.value = None if asked.secret else said
+        asked.value = None if holds_secret(asked.kind) else said
     elif asked.widget in NESTED or mode == "rows":
         _fill_nested(asked, sent, whole, mode)
     else:

@@ -34,6 +34,8 @@ bp = Blueprint("files", __name__)
 TAKING: Final = ("files.upload", "jobs.create")
 #: What a form may have beside its files.
 BESIDE: Final = 2**20
+#: The controls that a form may have, those in all its rows together.
+MOST_PARTS: Final = 20_000
 #: How a form names a file of a job that is run again: again:<job>/<name>.
 AGAIN: Final = "again:"
 #: No field of a form lies within more lists and models than so many.
@@ -223,5 +225,6 @@ def _make_room() -> None:
         return
     most_mb = the_engine().shelf.most_upload_mb
     request.max_content_length = most_mb * 2**20 + BESIDE
+    request.max_form_parts = MOST_PARTS
     if (request.content_length or 0) > request.max_content_length:
         raise FileTooLarge("What you sent", most_mb, "JOBDECK_MAX_UPLOAD_MB")

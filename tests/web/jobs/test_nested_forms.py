@@ -90,6 +90,28 @@ def test_a_list_may_be_written_as_json_under_its_own_name(oscar: Visitor, engine
     assert page.answer.status_code == 422
 
 
+def test_a_secret_written_as_json_is_not_shown_again(oscar: Visitor) -> None:
+    form = {"handler": "nested", "level": "9", "servers": '[{"host": "h", "password": "sesame"}]'}
+    page = sent(oscar, form)
+    assert page.answer.status_code == 422
+    assert "sesame" not in page.answer.text
+
+
+def test_many_rows_arrive_and_too_many_are_told(oscar: Visitor, engine: Engine) -> None:
+    names = [str(index) for index in range(1001)]
+    form = {"handler": "nested", "level": "1"} | {f"servers.{each}.host": each for each in names}
+    page = sent(oscar, form | {"form.rows.servers": ["", *names]})
+    assert "at most 1,000 rows" in words(page.one(id="field-servers-errors"))
+    assert sent(oscar, form | {"form.rows.servers": ["", *names[1:]]}).answer.status_code == 201
+    assert len(params_of(engine)["servers"]) == 1000
+
+
+def test_a_row_whose_number_is_none_is_no_row(oscar: Visitor, engine: Engine) -> None:
+    form = NESTED | {"form.rows.servers": ["", "x", "%row0%", "1"], "form.add": "servers"}
+    assert sent(oscar, form).answer.status_code == 200
+    assert engine.jobs() == []
+
+
 def test_files_within_a_list_are_kept_and_copied_at_run_again(
     oscar: Visitor, engine: Engine
 ) -> None:
