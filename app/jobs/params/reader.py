@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr, TypeAdapter
 from pydantic.types import Secret
 
 from app.jobs.errors import StoredParamsOutdated
@@ -87,6 +87,8 @@ class ParamReader:
         return made
 
     def _model_of(self, kind: type[BaseModel], stored: Mapping[str, Any]) -> BaseModel:
+        if issubclass(kind, RootModel):
+            stored = {"root": stored[VALUE], **stored}
         made = kind.__new__(kind)
         fields: dict[str, Any] = {}
         for name, info in kind.model_fields.items():

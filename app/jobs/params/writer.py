@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr, TypeAdapter
 from pydantic.fields import ModelPrivateAttr
 from pydantic.types import Secret
 from pydantic_core import PydanticUndefined
@@ -123,6 +123,8 @@ class ParamWriter:
 
     def _nested(self, value: BaseModel) -> dict[str, Any]:
         fields = {name: self.value(vars(value)[name]) for name in _fields_of(value)}
+        if isinstance(value, RootModel):
+            fields = {VALUE: fields["root"]}
         return {IS: self._name_of(type(value)), **fields, **self._beside(value)}
 
     def _sequence(self, value: Any) -> Any:

@@ -59,7 +59,7 @@ LEAVES: list[tuple[Any, Any]] = [
     (int, st.integers()),
     (str, texts),
     (bool, st.booleans()),
-    (float, st.floats(allow_nan=False)),
+    (float, st.floats(allow_nan=False, allow_infinity=False)),
     (bytes, st.binary(max_size=5)),
     (Decimal, st.decimals(allow_nan=False, allow_infinity=False)),
     (dt.date, st.dates()),

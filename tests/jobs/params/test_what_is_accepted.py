@@ -353,12 +353,16 @@ def test_what_a_model_allows_beside_its_fields_is_kept(engines: Engines) -> None
     assert shown.input == {"b": [1], "$is": "date"}
 
 
-def test_a_model_may_be_a_root(engines: Engines) -> None:
+def test_a_root_model_may_be_a_field(engines: Engines) -> None:
     class Names(RootModel[dict[str, Annotated[int, times_ten]]]):
         pass
 
-    engine, seen = engine_of(engines, Names)
-    assert ran(engine, seen, {"a": 1}).root == {"a": 10}
+    class Named(BaseModel):
+        names: Names
+
+    engine, seen = engine_of(engines, Named)
+    assert ran(engine, seen, {"names": {"a": 1}}).names.root == {"a": 10}
+    assert engine.job(engine.jobs()[0].id).params == {"names": {"a": 10}}
 
 
 def test_params_without_a_model_keep_their_types_too(engines: Engines) -> None:
