@@ -20,7 +20,7 @@ from app.jobs.adding import new_tasks
 from app.jobs.amending import LONGEST_NAME, Amending
 from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
-from app.jobs.errors import InvalidParams, TasksNotMade
+from app.jobs.errors import InvalidName, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.hints import hints_of
@@ -234,7 +234,7 @@ class Engine(Changing, Amending, Steering):
         """
         handler = self.registry[handler_name]
         if name and len(name) > LONGEST_NAME:
-            raise InvalidParams({"name": [f"A name has at most {LONGEST_NAME} characters."]})
+            raise InvalidName(f"A name has at most {LONGEST_NAME} characters.")
         given = {} if params is None else params
         read = self._validated(handler, given, started_by)
         job = self._new_job(

@@ -156,6 +156,13 @@ class InvalidParams(JobsError):
         )
 
 
+class InvalidName(InvalidParams):
+    """The name of the job will not do. A param may be called `name`, too."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__({"name": [said]})
+
+
 class InvalidOptions(InvalidParams):
     """Options of a start are none that there are; `fields` has a sentence for each of them."""
 

@@ -12,7 +12,7 @@ from app.admin.asked import whole
 from app.admin.form import Form
 from app.extensions import the_engine
 from app.jobs import Handler, JobsError
-from app.jobs.errors import InvalidOptions, InvalidParams, JobNotFound
+from app.jobs.errors import InvalidName, InvalidOptions, InvalidParams, JobNotFound
 from app.users.errors import NotAllowed
 from app.web import again, options, pages, uploads
 from app.web.access import may
@@ -146,6 +146,8 @@ def _create(
     assert asked is not None
     if isinstance(error, InvalidOptions):
         asked.refuse(error.fields)
+    elif isinstance(error, InvalidName):
+        form.errors += [f"Name: {each}" for each in error.fields["name"]]
     elif isinstance(error, InvalidParams):
         form.refuse(error.fields)
     elif error is not None:

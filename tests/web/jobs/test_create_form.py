@@ -160,6 +160,11 @@ def test_without_a_script_what_does_not_fit_is_told_over_the_list(
     assert page.one(id="field-steps")["aria-invalid"] == "true"
 
 
+def test_a_name_that_is_too_long_is_told_as_the_jobs_not_as_a_params(oscar: Visitor) -> None:
+    page = sent(oscar, STEPS | {"name": "x" * 501})
+    assert "Name: A name has at most 500 characters." in page.one(role="alert").text
+
+
 def test_an_empty_required_field_is_asked_for_in_plain_words(oscar: Visitor) -> None:
     page = sent(oscar, {"handler": "everything", "text": ""})
     assert words(page.one(id="field-text-errors")) == "Fill this in."
