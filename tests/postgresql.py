@@ -17,6 +17,8 @@ import psycopg
 from tests.eventually import eventually
 from tests.server import free_port
 
+#: Who owns the databases of the tests, and may do no more: as on a server that others look after.
+OWNER = "jobdeck"
 FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
 
 
@@ -41,23 +43,28 @@ class Server:
         self._process.terminate()
         self._process.wait(timeout=30)
 
-    def database(self) -> AbstractContextManager[str]:
-        """The URL of an empty database that is dropped afterwards."""
-        return self.copy_of("template1")
+    def database(self, options: str = "") -> AbstractContextManager[str]:
+        """The URL of an empty database that is dropped afterwards, by its ordinary owner."""
+        return self.copy_of("template0" if options else "template1", options)
 
     @contextmanager
-    def copy_of(self, template: str) -> Iterator[str]:
+    def copy_of(self, template: str, options: str = "") -> Iterator[str]:
         """The URL of a copy of a database that nobody uses; it is dropped afterwards."""
         name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.run(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template} {options}")
         try:
-            yield f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+            yield self.url(name)
         finally:
             self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def run(self, statement: str) -> None:
-        """Run one statement outside of any transaction."""
-        with psycopg.connect(self._address, autocommit=True) as connection:
+    def url(self, database: str, role: str = OWNER) -> str:
+        """The URL of a database, for one who may be another than its owner."""
+        return f"postgresql+psycopg://{role}@127.0.0.1:{self.port}/{database}"
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        """Run one statement outside of any transaction, as the superuser."""
+        address = f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+        with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def answers(self) -> bool:
@@ -67,10 +74,6 @@ class Server:
         except psycopg.OperationalError:
             return False
         return True
-
-    @property
-    def _address(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
 
 
 @contextmanager
@@ -83,6 +86,7 @@ def running() -> Iterator[Server]:
         server = Server(folder)
         try:
             eventually(server.answers, within=30)
+            server.run(f"CREATE ROLE {OWNER} LOGIN")
             yield server
         finally:
             server.stop()

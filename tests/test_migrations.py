@@ -72,8 +72,7 @@ def read_catalogue(database: Database) -> Catalogue:
 def drop_everything(database: Database) -> None:
     with database.writing() as connection:
         if not database.is_sqlite:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
+            connection.exec_driver_sql("DROP OWNED BY CURRENT_USER")
             return
         for view in inspect(connection).get_view_names():
             connection.exec_driver_sql(f'DROP VIEW "{view}"')

@@ -67,8 +67,9 @@ END $$""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
-SET jobdeck.counts_itself = on AS $$ BEGIN
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE counting text;
+BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_claim = NEW.number
   WHERE id = NEW.worker_id AND alive AND last_claim < NEW.number;
@@ -78,6 +79,7 @@ SET jobdeck.counts_itself = on AS $$ BEGIN
     END IF;
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'on', true);
 
   IF json_array_length(NEW.finish) > 0 THEN
     WITH ended AS (
@@ -155,6 +157,7 @@ SET jobdeck.counts_itself = on AS $$ BEGIN
     FROM (SELECT handler, count(*) AS jobs FROM started GROUP BY handler) AS counted
     WHERE handler.name = counted.handler;
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'off', true);
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
@@ -166,9 +169,8 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
-SET jobdeck.counts_itself = on AS $$
-DECLARE stored int;
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE counting text; stored int;
 BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_group = NEW.number
@@ -179,6 +181,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'on', true);
 
   IF json_array_length(NEW.job_states) > 0 THEN
     UPDATE job SET state = newer.value ->> 2,
@@ -252,7 +255,7 @@ BEGIN
   END IF;
 
   IF json_array_length(NEW.retries) > 0 THEN
-    SET LOCAL jobdeck.counts_itself = off;
+    counting := set_config('jobdeck.counts_itself', 'off', true);
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                     version = job.version + 1
@@ -270,6 +273,7 @@ BEGIN
     JOIN task ON task.id = (line.value ->> 1)::bigint
     ORDER BY line.place;
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'off', true);
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER journal_group_written INSTEAD OF INSERT ON journal_group

@@ -27,7 +27,7 @@ STATEMENTS = (
     "DROP VIEW journal_group",
     "DROP FUNCTION journal_group_written",
     """CREATE OR REPLACE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET jit = off
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
   IF current_setting('jobdeck.counts_itself', true) = 'on' THEN
@@ -61,10 +61,11 @@ END $$""",
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
   NULL::jsonb AS finish, NULL::jsonb AS steps, NULL::jsonb AS jobs""",
     """CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET jit = off
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
-SET jobdeck.counts_itself = on AS $$ BEGIN
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE counting text;
+BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_claim = NEW.number
   WHERE id = NEW.worker_id AND alive AND last_claim < NEW.number;
@@ -74,6 +75,7 @@ SET jobdeck.counts_itself = on AS $$ BEGIN
     END IF;
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'on', true);
 
   IF jsonb_array_length(NEW.finish) > 0 THEN
     WITH ended AS (
@@ -151,6 +153,7 @@ SET jobdeck.counts_itself = on AS $$ BEGIN
     FROM (SELECT handler, count(*) AS jobs FROM started GROUP BY handler) AS counted
     WHERE handler.name = counted.handler;
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'off', true);
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim
@@ -160,11 +163,10 @@ FOR EACH ROW EXECUTE FUNCTION claim_made()""",
   NULL::jsonb AS jobs, NULL::jsonb AS tasks, NULL::jsonb AS attempts, NULL::jsonb AS retries,
   NULL::jsonb AS logs, NULL::jsonb AS job_states""",
     """CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET jit = off
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
-SET jobdeck.counts_itself = on AS $$
-DECLARE stored int; versions jsonb;
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE counting text; stored int; versions jsonb;
 BEGIN
   PERFORM pg_advisory_xact_lock(1246708068);
   UPDATE worker SET last_group = NEW.number
@@ -175,6 +177,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'jobdeck: fenced' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'on', true);
 
   IF jsonb_array_length(NEW.job_states) > 0 THEN
     UPDATE job SET state = newer.value ->> 2,
@@ -230,6 +233,7 @@ BEGIN
   IF stored < jsonb_array_length(NEW.tasks) THEN
     RAISE EXCEPTION 'jobdeck: lost' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  counting := set_config('jobdeck.counts_itself', 'off', true);
 
   IF jsonb_array_length(NEW.attempts) > 0 THEN
     INSERT INTO attempt
@@ -242,7 +246,6 @@ BEGIN
   END IF;
 
   IF jsonb_array_length(NEW.retries) > 0 THEN
-    SET LOCAL jobdeck.counts_itself = off;
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                     version = job.version + 1

@@ -44,7 +44,8 @@ def cut_connections(database: Database) -> None:
         sql(
             database,
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            " WHERE datname = current_database() AND usename = current_user"
+            " AND pid <> pg_backend_pid()",
         )
         return
     others = "SELECT id FROM information_schema.processlist WHERE db = database()"

@@ -30,13 +30,13 @@ MANY = """
     FROM generate_series(0, 3999) AS idx;
     ANALYZE;
 """
-EXPLAINED = (
-    "LOAD 'auto_explain'",
-    "SET auto_explain.log_min_duration = 0",
-    "SET auto_explain.log_nested_statements = on",
-    "SET auto_explain.log_format = json",
-    "SET client_min_messages = log",
-)
+#: What only a superuser may decide for all who come to a database.
+EXPLAINED = {
+    "session_preload_libraries": "auto_explain",
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_nested_statements": "on",
+    "auto_explain.log_format": "json",
+}
 VALUES: dict[str, Any] = {
     "handlers": '["work"]',
     "called": '["work"]',
@@ -54,7 +54,7 @@ VALUES: dict[str, Any] = {
 def connection(postgresql: postgresql_server.Server, migrated_there: str) -> Iterator[Connection]:
     """A connection to a database of many ended jobs, one that runs and one that waits."""
     with postgresql.copy_of(migrated_there) as url:
-        database = Database(url)
+        database = explaining(postgresql, url)
         try:
             with database.writing_once() as connection:
                 connection.exec_driver_sql(MANY)
@@ -75,13 +75,21 @@ YOUNG = """
 def young(postgresql: postgresql_server.Server, migrated_there: str) -> Iterator[Connection]:
     """A connection to a database that was empty when its server looked at it last."""
     with postgresql.copy_of(migrated_there) as url:
-        database = Database(url)
+        database = explaining(postgresql, url)
         try:
             with database.writing_once() as connection:
                 connection.exec_driver_sql(YOUNG)
                 yield connection
         finally:
             database.dispose()
+
+
+def explaining(postgresql: postgresql_server.Server, url: str) -> Database:
+    """A database that tells by which plans it does what triggers ask."""
+    database = Database(url)
+    for name, value in EXPLAINED.items():
+        postgresql.run(f"ALTER DATABASE {database.url.database} SET {name} = '{value}'")
+    return database
 
 
 def test_each_row_is_found_by_its_key_in_a_table_that_has_just_grown(young: Connection) -> None:
@@ -142,8 +150,7 @@ def explained(connection: Connection, act: Callable[[], object]) -> list[Any]:
     said: list[str] = []
     driver: Any = connection.connection.driver_connection
     driver.add_notice_handler(lambda notice: said.append(notice.message_primary))
-    for setting in EXPLAINED:
-        connection.exec_driver_sql(setting)
+    connection.exec_driver_sql("SET client_min_messages = log")
     act()
     connection.exec_driver_sql("RESET client_min_messages")
     return [json.loads(text[text.index("{") :]) for text in said if "plan:" in text]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from app.db import BY_KEYS, made_with_tables, stamp
-from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
+from app.jobs.store.counting import COUNTS_ITSELF, IS_COUNTED, ONCE, count_running
 from app.jobs.store.ending import IS_COMPLETE, OUTCOME
 from app.jobs.store.numbering import in_its_turn, next_number
 from app.jobs.store.steering import CONCURRENCY_LIMIT, PARALLEL_LIMIT, not_paused
@@ -151,8 +151,11 @@ POSTGRESQL_CLAIM = (
   NULL::bigint AS worker_id, NULL::bigint AS number, NULL::timestamptz AS at,
   NULL::jsonb AS finish, NULL::jsonb AS steps, NULL::jsonb AS jobs""",
     f"""CREATE FUNCTION claim_made() RETURNS trigger LANGUAGE plpgsql
-{BY_KEYS}{COUNTS_ITSELF} AS $$ BEGIN
+{BY_KEYS} AS $$
+DECLARE counting text;
+BEGIN
   {in_its_turn("last_claim")}
+  {COUNTS_ITSELF}
 
   IF jsonb_array_length(NEW.finish) > 0 THEN
     WITH ended AS (
@@ -213,6 +216,7 @@ POSTGRESQL_CLAIM = (
     ), started AS (SELECT handler FROM moved WHERE started_at = NEW.at)
     {count_running("started", "+")};
   END IF;
+  {IS_COUNTED}
   RETURN NEW;
 END $$""",
     """CREATE TRIGGER claim_made INSTEAD OF INSERT ON claim

@@ -53,8 +53,11 @@ made_with_tables("sqlite", *SQLITE_COUNTING)
 #: Ends a subquery of SQLite that is to be evaluated once for a row, not at each mention of it.
 ONCE: Final = "LIMIT -1"
 
-#: The setting of a function there that counts what it changes itself.
-COUNTS_ITSELF: Final = "\nSET jobdeck.counts_itself = on"
+#: Begins and ends the part of a function there that counts what it changes itself. Anybody may set
+#: that in a transaction; as a setting of the function, only a superuser. An error between the two
+#: undoes the first with all else of the transaction, or of what follows its savepoint.
+COUNTS_ITSELF: Final = "counting := set_config('jobdeck.counts_itself', 'on', true);"
+IS_COUNTED: Final = "counting := set_config('jobdeck.counts_itself', 'off', true);"
 _UNLESS_COUNTED: Final = """IF current_setting('jobdeck.counts_itself', true) = 'on' THEN
     RETURN NULL;
   END IF;"""

@@ -7,7 +7,7 @@ is not the one that a change was made from (moved).
 from __future__ import annotations
 
 from app.db import BY_KEYS, made_with_tables
-from app.jobs.store.counting import COUNTS_ITSELF, ONCE, count_running
+from app.jobs.store.counting import COUNTS_ITSELF, IS_COUNTED, ONCE, count_running
 from app.jobs.store.numbering import in_its_turn
 from app.wordings import reworded
 
@@ -102,10 +102,11 @@ POSTGRESQL_GROUP = (
   NULL::jsonb AS jobs, NULL::jsonb AS tasks, NULL::jsonb AS attempts, NULL::jsonb AS retries,
   NULL::jsonb AS logs, NULL::jsonb AS job_states""",
     f"""CREATE FUNCTION journal_group_written() RETURNS trigger LANGUAGE plpgsql
-{BY_KEYS}{COUNTS_ITSELF} AS $$
-DECLARE stored int; versions jsonb;
+{BY_KEYS} AS $$
+DECLARE counting text; stored int; versions jsonb;
 BEGIN
   {in_its_turn("last_group")}
+  {COUNTS_ITSELF}
 
   IF jsonb_array_length(NEW.job_states) > 0 THEN
     UPDATE job SET state = newer.value ->> 2,
@@ -149,6 +150,7 @@ BEGIN
   IF stored < jsonb_array_length(NEW.tasks) THEN
     RAISE EXCEPTION 'jobdeck: lost' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  {IS_COUNTED}
 
   IF jsonb_array_length(NEW.attempts) > 0 THEN
     INSERT INTO attempt
@@ -161,7 +163,6 @@ BEGIN
   END IF;
 
   IF jsonb_array_length(NEW.retries) > 0 THEN
-    SET LOCAL jobdeck.counts_itself = off;
     UPDATE task SET status = 'SCHEDULED', worker_id = NULL, started_at = NULL, finished_at = NULL,
                     run_after = (again.value ->> 2)::timestamptz, retries = task.retries + 1,
                     version = job.version + 1
