@@ -34,8 +34,9 @@ from app.write_lock import WriteLock, patience_left
 #: held when its connection was young: no way is left to read a table or an index from end to end.
 #: By the usual costs one that was small a moment ago is read so, once for each row that is asked
 #: for. And a plan that does not depend on the tables is made once: making it took the longest. Ways
-#: that are left nevertheless look so dear that they would be compiled, which takes half a second.
-BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan SET jit = off
+#: that are left nevertheless look so dear that they would be compiled, which takes half a second:
+#: no connection of ours does that, see app/engines.py.
+BY_KEYS: Final = """SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off"""
 

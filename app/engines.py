@@ -121,20 +121,98 @@ def _begin_sqlite(connection: Connection) -> None:
             raise DBAPIError.instance("BEGIN IMMEDIATE", None, error, sqlite3.Error) from error
 
 
+#: What a server, a database or a role may have other defaults for, and a connection has none of.
+#: Anybody may set these.
+_POSTGRESQL_SETTINGS: Final = {
+    # How values are written and read.
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    # Each statement sees what is committed by then. No time but our own ends one or a connection.
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    # The ways that rows are found by. To compile a statement takes longer than any of ours.
+    "jit": "off",
+    "plan_cache_mode": "auto",
+    "from_collapse_limit": "8",
+    "join_collapse_limit": "8",
+    **dict.fromkeys(
+        (
+            *("enable_seqscan", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"),
+            *("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_hashagg"),
+            *("enable_sort", "enable_incremental_sort", "enable_material", "enable_memoize"),
+        ),
+        "on",
+    ),
+}
+#: The schemas of the search path as they are, after the one that Jobdeck is in; where it is in none
+#: yet, after the first in which its tables may be made. Who has no search path has `public`.
+_SEARCH_PATH: Final = """WITH listed AS (
+    SELECT name, min(place) AS place
+    FROM unnest(current_schemas(false) || CAST('public' AS name)) WITH ORDINALITY AS t (name, place)
+    WHERE name !~ '^pg_' GROUP BY name
+  ), able AS (
+    SELECT listed.*,
+           (SELECT count(*) FROM pg_class WHERE relnamespace = pg_namespace.oid
+            AND relname IN ('alembic_version', 'one_time_link')) = 2 AS is_ours,
+           has_schema_privilege(pg_namespace.oid, 'CREATE') AS takes_tables
+    FROM listed JOIN pg_namespace ON nspname = name
+    WHERE has_schema_privilege(pg_namespace.oid, 'USAGE')
+  ), chosen AS (
+    SELECT name FROM able ORDER BY is_ours DESC, takes_tables DESC, place LIMIT 1
+  )
+  SELECT string_agg(quote_ident(name), ', ' ORDER BY name <> (SELECT name FROM chosen), place)
+  FROM able"""
+
+
 def _postgresql_engine(url: str) -> Engine:
     settings = {
-        "timezone": "UTC",
+        **_POSTGRESQL_SETTINGS,
         "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{REST_SECONDS * 1000:.0f}",
     }
-    return _engine_of_a_server(
+    engine = _engine_of_a_server(
         url,
         {
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            "client_encoding": "UTF8",
             # A plan is made for what the tables hold now, not for when the connection was young.
             "prepare_threshold": None,
         },
     )
+
+    def prepare(connection: Any, _record: object) -> None:
+        _prepare_postgresql(connection, settings)
+
+    # First of all: SQLAlchemy asks a new connection for its schema and its isolation.
+    event.listen(engine, "connect", prepare, insert=True)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, settings: Mapping[str, str]) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise UnsupportedDatabase(
+            f"The database's encoding is {encoding}, in which not every text can be kept. Make one "
+            "with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and let "
+            "JOBDECK_DATABASE_URL name it."
+        )
+    if connection.info.server_version >= 170_000:
+        settings = {**settings, "transaction_timeout": "0"}
+    said = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+    path = f"set_config('search_path', coalesce(({_SEARCH_PATH}), 'public'), false)"
+    # In no transaction, for what is set in one is gone when it is rolled back.
+    connection.autocommit = True
+    connection.execute(f"SELECT {said}, {path}")
+    connection.autocommit = False
 
 
 #: Quotes, `||` and assignments as in standard SQL; what does not fit is refused, never cut.
@@ -162,6 +240,18 @@ def _mariadb_engine(url: str) -> Engine:
         # Claims gather their lists in such texts; a long list of ids is looked up all the same.
         "group_concat_max_len": "16777216",
         "in_predicate_conversion_threshold": "0",
+        # What a server may have other defaults for, and a connection has none of.
+        "tx_read_only": "0",
+        "completion_type": "NO_CHAIN",
+        "max_statement_time": "0",
+        "wait_timeout": "28800",
+        "sql_select_limit": "18446744073709551615",
+        "sql_safe_updates": "0",
+        "sql_auto_is_null": "0",
+        "foreign_key_checks": "1",
+        "unique_checks": "1",
+        "default_regex_flags": "''",
+        "default_storage_engine": "InnoDB",
     }
     said = ", ".join(f"{name} = {value}" for name, value in settings.items())
     engine = _engine_of_a_server(
@@ -211,6 +301,17 @@ def _name_rightly(context: ExceptionContext) -> BaseException | None:
     return DBAPIError.instance(
         context.statement, None, named, driver.Error, dialect=context.dialect
     )
+
+
+#: How each server says that its user lacks a right.
+_FORBIDDEN: Final = frozenset(("42501", 1044, 1142, 1143, 1227, 1370, 1419))
+
+
+def is_forbidden(error: DBAPIError) -> bool:
+    """Whether the database's user lacks the right to what was asked."""
+    said = error.orig
+    code = getattr(said, "sqlstate", None) or (said.args[0] if said and said.args else None)
+    return code in _FORBIDDEN
 
 
 def _engine_of_a_server(url: str, connect_args: Settings) -> Engine:

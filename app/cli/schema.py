@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app import schema
 from app.config import Settings
 from app.db import Database, why
+from app.engines import is_forbidden
 from app.jobs import Registry
 from app.schema import Schema
 
@@ -83,5 +84,11 @@ def closing_database(settings: Settings) -> Iterator[Database]:
         yield database
     except OperationalError as error:
         raise click.ClickException(f"The database could not do this: {why(error)}") from error
+    except DBAPIError as error:
+        if not is_forbidden(error):
+            raise
+        raise click.ClickException(
+            f"The database's user may not do this: {why(error)}. Grant what docs/databases.md asks."
+        ) from error
     finally:
         database.dispose()
