@@ -19,6 +19,8 @@ from sqlalchemy.exc import OperationalError
 from tests.eventually import eventually
 from tests.server import free_port
 
+#: Who owns the databases of the tests, and may do no more: as on a server that others look after.
+OWNER = "jobdeck"
 PROGRAMS = ("mariadbd", "mariadb-install-db")
 #: Tests kill processes, not the power: nobody need wait for the disk.
 FAST = (
@@ -40,7 +42,7 @@ class Server:
         self._folder = folder
         self._numbers = count(1)
         self._process = self._start()
-        self._engine = create_engine(self._url("mysql"), isolation_level="AUTOCOMMIT")
+        self._engine = create_engine(self._url("mysql", "root"), isolation_level="AUTOCOMMIT")
 
     def restart(self) -> None:
         """Kill it, whatever it is at, and start it again."""
@@ -60,6 +62,7 @@ class Server:
         """The URL of an empty database that is dropped afterwards."""
         name = f"test_{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name}")
+        self.run(f"GRANT ALL ON {name}.* TO '{OWNER}'@'%%'")
         try:
             yield self._url(name)
         finally:
@@ -78,8 +81,8 @@ class Server:
             return False
         return True
 
-    def _url(self, database: str) -> str:
-        return f"mariadb+pymysql://root@127.0.0.1:{self.port}/{database}"
+    def _url(self, database: str, user: str = OWNER) -> str:
+        return f"mariadb+pymysql://{user}@127.0.0.1:{self.port}/{database}"
 
     def _start(self) -> subprocess.Popen[bytes]:
         where = f"--port={self.port}", "--bind-address=127.0.0.1"
@@ -99,6 +102,7 @@ def running() -> Iterator[Server]:
         server = Server(folder)
         try:
             eventually(server.answers, within=30)
+            server.run(f"CREATE USER '{OWNER}'@'%%'")
             yield server
         finally:
             server.stop()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app import schema
 from app.db import Base, Database
 from app.engines import MARIADB_MIGRATING
+from app.jobs import Handler, JobFilter, Task
 from app.jobs.errors import is_outage
 from app.jobs.store import candidates, claiming, keeping, on_mariadb, recording
 from app.jobs.store.claiming import Order
@@ -23,6 +24,8 @@ from app.schema import Schema
 from app.sql import Statement, for_each, rows, written_out
 from app.sql import statement as asked
 from tests import mariadb as mariadb_server
+from tests.jobs.conftest import Engines
+from tests.jobs.looking import done
 from tests.jobs.test_query_plans import PLANS
 from tests.jobs.test_query_plans_there import VALUES
 
@@ -214,3 +217,54 @@ def test_a_group_that_is_broken_off_leaves_nothing_behind(database_there: Databa
             rows(connection, asked("SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1317"), {})
     with database_there.reading() as connection:
         assert connection.exec_driver_sql("SELECT connection_id()").scalar_one() != before
+
+
+ODD = {
+    "sql_mode": "'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,ORACLE'",
+    "time_zone": "'-11:30'",
+    "tx_isolation": "'SERIALIZABLE'",
+    "tx_read_only": "1",
+    "completion_type": "'CHAIN'",
+    "max_statement_time": "0.02",
+    "wait_timeout": "1",
+    "sql_select_limit": "1",
+    "sql_safe_updates": "1",
+    "sql_auto_is_null": "1",
+    "unique_checks": "0",
+    "foreign_key_checks": "0",
+    "default_regex_flags": "'EXTENDED'",
+    "character_set_server": "latin1",
+    "collation_server": "latin1_german2_ci",
+    "group_concat_max_len": "4",
+    "autocommit": "0",
+}
+
+
+@pytest.fixture
+def odd(mariadb: mariadb_server.Server) -> Iterator[None]:
+    """Defaults of the server that nobody would think of."""
+    names = ", ".join(f"@@GLOBAL.{name}" for name in ODD)
+    with mariadb._engine.connect() as connection:
+        before = connection.exec_driver_sql(f"SELECT {names}").one()
+    for name, value in ODD.items():
+        mariadb.run(f"SET GLOBAL {name} = {value}")
+    yield
+    for name, value in reversed([*zip(ODD, before, strict=True)]):
+        said = f"'{value}'" if isinstance(value, str) else value
+        mariadb.run(f"SET GLOBAL {name} = {said}")
+    mariadb._engine.dispose()  # of whose connections some began with these
+
+
+def test_what_people_set_on_their_server_changes_nothing(
+    odd: None, database: Database, engines: Engines
+) -> None:
+    def work(task: Task) -> str:
+        task.log("Grüße \\ 'quoted' 日本 😀")
+        return "x  "
+
+    engine = engines(Handler(name="work", run=work, parallel_limit=2))
+    job_id = engine.start("work", name="a b \\ 😀", tasks=[{}] * 5)
+    job = done(engine, job_id)
+    assert (job.name, job.counts["done"]) == ("a b \\ 😀", 5)
+    assert engine.task(job_id, 4).result == "x  "
+    assert [each.id for each in engine.jobs(JobFilter(search="A B \\"))] == [job_id]
