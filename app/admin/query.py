@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, func, inspect, literal, select
 from sqlalchemy.orm import aliased
 
+from app import textsearch
 from app.admin.asked import Asked, whole
 from app.admin.errors import RowNotFound
 from app.admin.record import LARGEST
@@ -98,7 +99,7 @@ def _matches(resource: Resource, search: str) -> Condition:
     for column in resource.columns:
         stored = resource.expression(column)
         if column.search and stored is not None:
-            found = found | stored.icontains(search, autoescape=True)
+            found = found | textsearch.contains(stored, search)
     return found
 
 
@@ -113,7 +114,7 @@ def _of_column(
     elif column.param in values:
         value = values[column.param]
         if kind in ("text", "long"):
-            yield stored.icontains(value, autoescape=True)
+            yield textsearch.contains(stored, value)
         elif kind == "boolean":
             yield stored.is_(value == "yes")
         else:
@@ -176,10 +177,10 @@ def options(
     connection: Connection, reference: Reference, text: str, only: Iterable[Condition] = ()
 ) -> list[Option]:
     """The rows whose name has this text in it, those that begin with it first."""
-    begins = reference.name.istartswith(text, autoescape=True)
+    begins = textsearch.starts_with(reference.name, text)
     wanted = (
         select(reference.id, reference.name)
-        .where(reference.name.icontains(text, autoescape=True), *only)
+        .where(textsearch.contains(reference.name, text), *only)
         .order_by(begins.desc(), reference.name, reference.id)
         .limit(OFFERED)
     )
@@ -189,13 +190,17 @@ def options(
 def option(
     connection: Connection, reference: Reference, text: str, only: Iterable[Condition] = ()
 ) -> Option | None:
-    """The row that is meant: by its id, `7` or `... #7`, or by its name if only one has it."""
+    """The row that is meant: by its id, `7` or `... #7`, or by its name if only one has it.
+
+    A name that none has to the letter may be one in other letters.
+    """
     number = whole(text.rpartition("#")[2])
     by_id = reference.id == (-1 if number is None else number)
-    is_meant = by_id | (reference.name == text)
-    wanted = select(reference.id, reference.name).where(is_meant, *only).limit(2)
-    found = connection.execute(wanted).all()
-    return _option(reference, *found[0]) if len(found) == 1 else None
+    for is_meant in (by_id | (reference.name == text), textsearch.equals(reference.name, text)):
+        wanted = select(reference.id, reference.name).where(is_meant, *only).limit(2)
+        if found := connection.execute(wanted).all():
+            return _option(reference, *found[0]) if len(found) == 1 else None
+    return None
 
 
 def _option(reference: Reference, id_: int, name: str | None) -> Option:

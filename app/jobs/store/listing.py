@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import and_, or_, true
 
+from app import textsearch
 from app.jobs import models
 from app.jobs.states import JobStatus
 from app.keyset import Order
@@ -66,8 +67,10 @@ class JobFilter:
 def _matches(job: Any, search: str) -> Condition:
     number = search.lstrip("#")
     is_id = number.isdecimal() and len(search) < 19
-    other = job.id == int(number) if is_id else job.handler.icontains(search, autoescape=True)
-    return or_(job.name.icontains(search, autoescape=True), other)
+    handlers = select(models.Handler.name).where(textsearch.contains(models.Handler.name, search))
+    # Of handlers there are few: their names are compared once, and not at each job.
+    other = job.id == int(number) if is_id else job.handler.in_(handlers)
+    return or_(textsearch.contains(job.name, search), other)
 
 
 #: What a list can be ordered by; with a `-` in front, the greatest comes first.

@@ -139,9 +139,15 @@ function sayCreated(form) {
 }
 
 function filterChoices(input) {
-  const words = input.value.toLowerCase().split(/\s+/);
+  const words = fold(input.value).split(/\s+/);
   for (const choice of document.getElementById(input.dataset.filters).children) {
-    const text = choice.textContent.toLowerCase();
+    const text = fold(choice.textContent);
     choice.hidden = !words.every((word) => text.includes(word));
   }
+}
+
+// The letters of a text whatever their case and their form, as app/textsearch.py compares them.
+function fold(text) {
+  const alike = text.normalize("NFD").toUpperCase().toLowerCase().replaceAll("ς", "σ");
+  return alike.replaceAll("i\u0307", "i").normalize("NFC");
 }
