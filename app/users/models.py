@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import timezones
 from app.db import Base, Id, Moment
 from app.users.permissions import Role
 
@@ -24,6 +25,9 @@ class User(Base):
     disabled: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(Moment)
     last_sign_in_at: Mapped[datetime | None] = mapped_column(Moment)
+    # The one that was chosen or, while none is, the one that the browser told last.
+    time_zone: Mapped[str | None] = mapped_column(String(timezones.LONGEST))
+    has_chosen_zone: Mapped[bool] = mapped_column(server_default=false())
 
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="email_in_small_letters"),

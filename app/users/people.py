@@ -29,6 +29,9 @@ class Person:
     role: Role
     #: The key of the sign-in by which they are here: what they do to themselves spares that one.
     key: str | None = field(default=None, repr=False)
+    #: The name of the zone in which they read times, as far as it is known.
+    time_zone: str | None = None
+    has_chosen_zone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

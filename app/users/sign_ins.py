@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.db import Database, now
 from app.users import addresses, passwords
@@ -62,13 +62,13 @@ def who(database: Database, key: str) -> Person | None:
 def who_are(database: Database, keys: Collection[str]) -> dict[str, Person]:
     """The people behind these sign-ins, as they are now; who is not here any more is left out."""
     query = (
-        select(SignIn.key, User.id, User.email, User.role)
+        select(SignIn.key, *_PERSON)
         .join(User, SignIn.user_id == User.id)
         .where(SignIn.key.in_(keys), SignIn.expires_at > now(), User.disabled.is_(False))
     )
     with database.reading() as connection:
         found = connection.execute(query).all()
-    return {row.key: Person(id=row.id, email=row.email, role=Role(row.role)) for row in found}
+    return {row.key: _person(row) for row in found}
 
 
 def of_person(database: Database, person: Person, limit: int = 50) -> list[SignInRow]:
@@ -139,6 +139,19 @@ def _begin(database: Database, account: tuple[int, str, str], lifetime: timedelt
         connection.execute(delete(SignIn).where(SignIn.expires_at < at))
         connection.execute(insert(SignIn).values(row))
     return key
+
+
+_PERSON: Final = (User.id, User.email, User.role, User.time_zone, User.has_chosen_zone)
+
+
+def _person(row: Row[*tuple[Any, ...]]) -> Person:
+    return Person(
+        id=row.id,
+        email=row.email,
+        role=Role(row.role),
+        time_zone=row.time_zone,
+        has_chosen_zone=row.has_chosen_zone,
+    )
 
 
 def _name_of(key: str) -> str:

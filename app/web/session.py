@@ -67,7 +67,7 @@ def load(key: str) -> SignedIn | None:
     person = sign_ins.who(the_database(), key)
     if person is None:
         return None
-    return SignedIn(id=person.id, email=person.email, role=person.role, key=key)
+    return SignedIn(**(vars(person) | {"key": key}))
 
 
 def _somebody() -> bool:

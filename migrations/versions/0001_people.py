@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("disabled", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("last_sign_in_at", Moment()),
+        sa.Column("time_zone", sa.String(64)),
+        sa.Column("has_chosen_zone", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_user_email_in_small_letters")),
         sa.CheckConstraint(
             "role IN ('viewer', 'operator', 'superadmin')", name=op.f("ck_user_role")
