@@ -12,6 +12,10 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 #: Longer than any name that there is; the column that keeps one is as wide.
 LONGEST: Final = 64
 _NO_PLACES: Final = {"Factory", "localtime", "posixrules"}
+_REGIONS: Final = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia"),
+    *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
+)
 _SECOND: Final = timedelta(seconds=1)
 _YEARS: Final = range(-2, 2)
 
@@ -29,6 +33,16 @@ def zone_names() -> tuple[str, ...]:
 def is_zone(name: str) -> bool:
     """Tell whether a zone of this name is known here."""
     return name in zone_names()
+
+
+def places() -> dict[str, list[str]]:
+    """Return the zones to choose from by their part of the world, and UTC."""
+    found: dict[str, list[str]] = {}
+    for name in zone_names():
+        region, _, place = name.partition("/")
+        if place and region in _REGIONS:
+            found.setdefault(region, []).append(name)
+    return found | {"Everywhere": ["UTC"]}
 
 
 def zone_of(name: str | None) -> ZoneInfo:
@@ -95,7 +109,7 @@ def _abbreviations(zone: ZoneInfo, year: int) -> dict[int, str]:
 
 def local_text(moment: datetime, zone: ZoneInfo) -> str:
     """Return a moment as `<input type="datetime-local">` takes it, with seconds if it has some."""
-    local = moment.astimezone(zone).replace(tzinfo=None)
+    local = _local(moment, zone)
     if local.microsecond:
         return local.isoformat(timespec="milliseconds")
     return local.isoformat(timespec="seconds" if local.second else "minutes")
@@ -108,10 +122,11 @@ def moment_of(text: str, zone: ZoneInfo, shown: datetime | None = None) -> datet
     that, it is exactly this moment. A text that says its own zone keeps it. Raise NoSuchLocalTime,
     a sentence.
     """
-    if shown is not None and text == local_text(shown, zone):
-        return shown.astimezone(UTC)
     try:
         local = datetime.fromisoformat(text)
+        # Times are compared: a browser may write the same one in another way.
+        if shown is not None and local == _local(shown, zone):
+            return shown.astimezone(UTC)
         if local.tzinfo is not None:
             return local.astimezone(UTC)
         moment = local.replace(tzinfo=zone).astimezone(UTC)
@@ -124,3 +139,9 @@ def moment_of(text: str, zone: ZoneInfo, shown: datetime | None = None) -> datet
             "Choose another time."
         )
     return moment
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Return it without its zone, as precise as a browser's control is: to the millisecond."""
+    local = moment.astimezone(zone).replace(tzinfo=None)
+    return local.replace(microsecond=local.microsecond // 1000 * 1000)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic import create_model as new_model
@@ -49,6 +50,8 @@ class Asked:
     form: Form
     sort: str
     window: Window
+    #: In which the days of the filters are taken.
+    zone: ZoneInfo
 
     @property
     def is_filtered(self) -> bool:
@@ -79,8 +82,8 @@ class Asked:
         return urlencode({key: value for key, value in said.items() if value not in (None, "")})
 
 
-def asked_of(resource: Resource, address: Mapping[str, str], look: Look) -> Asked:
-    """Read an address; `look` finds what a reference means."""
+def asked_of(resource: Resource, address: Mapping[str, str], look: Look, zone: ZoneInfo) -> Asked:
+    """Read an address; `look` finds what a reference means, days are those of the zone."""
     form = filter_form(resource)
     said = {each.name: [text_of(address, each.name)] for each in form.fields}
     meant = _meant(resource, form, said, look)
@@ -92,6 +95,7 @@ def asked_of(resource: Resource, address: Mapping[str, str], look: Look) -> Aske
         form=form,
         sort=_sort(resource, address.get("sort", "")),
         window=_window(resource, address),
+        zone=zone,
     )
 
 

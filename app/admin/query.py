@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, inspect, literal, select
@@ -16,6 +15,7 @@ from app.admin.errors import RowNotFound
 from app.admin.record import LARGEST
 from app.admin.resource import Column, Reference, Resource
 from app.keyset import Order, Page, Window, cut, read
+from app.timezones import begin_of, end_of
 
 #: A count stops here: nobody compares 1,000 with 1,001, and counting millions is slow.
 COUNT_CAP: Final = 1_000
@@ -86,7 +86,7 @@ def conditions(resource: Resource, asked: Asked) -> list[Condition]:
     found = [
         condition
         for column in resource.shown_in("filter")
-        for condition in _of_column(resource, column, asked.values)
+        for condition in _of_column(resource, column, asked)
     ]
     if asked.search:
         found.append(_matches(resource, asked.search))
@@ -103,14 +103,12 @@ def _matches(resource: Resource, search: str) -> Condition:
     return found
 
 
-def _of_column(
-    resource: Resource, column: Column, values: Mapping[str, Any]
-) -> Iterable[Condition]:
-    stored, kind = resource.expression(column), resource.kind_of(column)
+def _of_column(resource: Resource, column: Column, asked: Asked) -> Iterable[Condition]:
+    stored, kind, values = resource.expression(column), resource.kind_of(column), asked.values
     if stored is None:
         return
     if kind in ("moment", "day", "number"):
-        yield from _between(stored, kind, values, column.param)
+        yield from _between(stored, kind, asked, column.param)
     elif column.param in values:
         value = values[column.param]
         if kind in ("text", "long"):
@@ -121,22 +119,12 @@ def _of_column(
             yield stored == value
 
 
-def _between(stored: Any, kind: str, values: Mapping[str, Any], param: str) -> Iterable[Condition]:
-    least, most = values.get(f"{param}_from"), values.get(f"{param}_to")
+def _between(stored: Any, kind: str, asked: Asked, param: str) -> Iterable[Condition]:
+    least, most = asked.values.get(f"{param}_from"), asked.values.get(f"{param}_to")
     if least is not None:
-        yield stored >= (begin_of(least) if kind == "moment" else least)
+        yield stored >= (begin_of(least, asked.zone) if kind == "moment" else least)
     if most is not None:
-        yield stored < end_of(most) if kind == "moment" else stored <= most
-
-
-def begin_of(day: date) -> datetime:
-    """The first moment of a day, in UTC."""
-    return datetime.combine(day, time(), UTC)
-
-
-def end_of(day: date) -> datetime:
-    """The first moment of the day after."""
-    return begin_of(day) + timedelta(days=1)
+        yield stored < end_of(most, asked.zone) if kind == "moment" else stored <= most
 
 
 # Columns and what they refer to -----------------------------------------------------------------

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from pydantic import create_model as new_model
@@ -16,6 +17,7 @@ from pydantic_core import ErrorDetails
 from app.admin.errors import Refused
 from app.admin.form import Form, form_for, values_of
 from app.admin.resource import Column, Resource, kind_of_type, plain_type
+from app.timezones import NoSuchLocalTime, local_text, moment_of
 
 Submitted = Mapping[str, Sequence[str]]
 #: What a reference that a person wrote means: the id of the row; None when there is none.
@@ -29,18 +31,39 @@ def form_of(resource: Resource, place: str) -> Form:
     return form_for(model_of(resource, place))
 
 
-def show(resource: Resource, form: Form, values: Mapping[str, Any]) -> None:
-    """Fill the form with a row as it is."""
+def show(form: Form, values: Mapping[str, Any], zone: ZoneInfo) -> None:
+    """Fill the form with a row as it is; its moments are shown in the zone."""
     for field in form.fields:
         if field.name in values:
-            field.value = _as_asked(values[field.name])
+            field.value = _as_asked(values[field.name], zone)
 
 
-def _as_asked(value: Any) -> Any:
+def with_moments(
+    resource: Resource, submitted: Submitted, zone: ZoneInfo, before: Mapping[str, Any]
+) -> Submitted:
+    """Return what was submitted, with local times of the zone as moments.
+
+    One that was left as show() put it there is exactly the one of the row `before`. Raise Refused.
+    """
+    found, wrong = dict(submitted), {}
+    for column in resource.columns:
+        text = next(iter(submitted.get(column.name, ())), "")
+        if resource.kind_of(column) != "moment" or not text:
+            continue
+        try:
+            found[column.name] = [moment_of(text, zone, before.get(column.name)).isoformat()]
+        except NoSuchLocalTime as error:
+            wrong[column.name] = [str(error)]
+    if wrong:
+        raise Refused(fields=wrong)
+    return found
+
+
+def _as_asked(value: Any, zone: ZoneInfo) -> Any:
     if isinstance(value, enum.Enum):
         return str(value.value)
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        return local_text(value, zone)
     return value if value is None or isinstance(value, bool) else str(value)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db import now
 from app.extensions import the_database
-from app.users import sign_ins
+from app.timezones import abbreviations, places, zone_of
+from app.users import sign_ins, zones
 from app.users.changing import change_own_password
 from app.users.errors import BadAccount, TooManySignIns, WrongPassword
 from app.users.people import refuse
@@ -43,6 +45,33 @@ def change_password() -> ResponseReturnValue:
     return _done("Your password is changed. You are signed out everywhere else.")
 
 
+@bp.post("/time-zone")
+@may("view")
+def change_time_zone() -> ResponseReturnValue:
+    """Choose the zone of all times and days, or leave it to the browser."""
+    chosen, told = request.form.get("time_zone", ""), request.form.get("browser_zone", "")
+    if not chosen:
+        zones.follow_browser(the_database(), here().id, told)
+        return _done("Times are shown in the zone of your browser.")
+    try:
+        zones.choose_zone(the_database(), here().id, chosen)
+    except BadAccount as error:
+        return _page(error.fields), 422
+    return _done(f"Times are shown in the zone {chosen}.")
+
+
+@bp.post("/browser-zone")
+@may("view")
+def tell_browser_zone() -> ResponseReturnValue:
+    """Hear from a page's script in which zone its browser is; answer with the zone that counts."""
+    person = here()
+    told = request.form.get("browser_zone", "")
+    if zones.tell_browser_zone(the_database(), person.id, told):
+        return {"zone": told, "abbreviations": abbreviations(zone_of(told), now())}
+    zone = zone_of(person.time_zone)
+    return {"zone": zone.key, "abbreviations": abbreviations(zone, now())}
+
+
 @bp.post("/sign-ins/<sign_in_id>/deletion")
 @may("view")
 def end_sign_in(sign_in_id: str) -> ResponseReturnValue:
@@ -74,6 +103,7 @@ def _page(errors: Mapping[str, str]) -> str:
         person=person,
         duties=duties(person.role),
         sign_ins=sign_ins.of_person(the_database(), person),
+        places=places(),
         errors=errors,
     )
 

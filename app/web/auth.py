@@ -11,7 +11,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from app.extensions import the_database, the_settings
-from app.users import links, sign_ins
+from app.users import links, sign_ins, zones
 from app.users import setup as first
 from app.users.errors import BadAccount, TooManySignIns, WrongSignIn
 from app.users.people import Person
@@ -86,7 +86,7 @@ def _sign_in(email: str, password: str) -> ResponseReturnValue:
         return _login_page(str(error), email), 401
     except TooManySignIns as error:
         return _login_page(str(error), email), 429
-    session.begin(key, remember=remember)
+    _begin(key, remember=remember)
     return redirect(_wanted(), 303)
 
 
@@ -137,5 +137,13 @@ def _set_password(token: str, person: Person) -> ResponseReturnValue:
 
 
 def _enter(email: str, password: str) -> ResponseReturnValue:
-    session.begin(sign_ins.sign_in(the_database(), email, password), remember=False)
+    _begin(sign_ins.sign_in(the_database(), email, password), remember=False)
     return redirect(url_for("jobs.index"), 303)
+
+
+def _begin(key: str, *, remember: bool) -> None:
+    session.begin(key, remember=remember)
+    person, told = session.here(), request.form.get("browser_zone", "")
+    # Told by the form, so that the first page is in the person's zone already.
+    if told != person.time_zone and not person.has_chosen_zone:
+        zones.tell_browser_zone(the_database(), person.id, told)

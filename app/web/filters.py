@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from flask import Flask, url_for
 from markupsafe import Markup
 
 from app.admin.query import COUNT_CAP
 from app.admin.refill import blank_row
+from app.timezones import abbreviation, abbreviations
+from app.web.timezones import current_zone
 
 NOTHING = "–"  # noqa: RUF001 - an en dash reads as "no value" in a table cell
 
@@ -91,36 +94,37 @@ def ago(moment: datetime | None, now: datetime | None = None) -> Markup | str:
     """`3 min ago` as a <time> whose title is exact; the page keeps it true while it stays open."""
     if moment is None:
         return NOTHING
-    words = since(moment, now or datetime.now(UTC))
+    words = since(moment, now or datetime.now(UTC), current_zone())
     return _time(moment, words, "data-ago")
 
 
-def since(moment: datetime, now: datetime) -> str:
-    """The words of `ago`. static/js/times.js says the same; keep the two alike."""
+def since(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """The words of `ago`: days are those of the zone. static/js/times.js says the same."""
     seconds = int((now - moment).total_seconds())
     for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h")):
         if seconds < 5:
             return "just now"
         if seconds < limit:
             return f"{seconds // unit} {name} ago"
-    days = seconds // 86_400
+    local = moment.astimezone(zone)
+    days = (now.astimezone(zone).date() - local.date()).days
     if days < 7:
-        return "yesterday" if days == 1 else f"{days} days ago"
-    return f"{moment.day} {moment:%b %Y}"
+        return "yesterday" if days <= 1 else f"{days} days ago"
+    return f"{local.day} {local:%b %Y}"
 
 
 def due(moment: datetime | None, now: datetime | None = None) -> Markup | str:
     """`in 3 h` as a <time> whose title is exact; the page keeps it true while it stays open."""
     if moment is None:
         return NOTHING
-    return _time(moment, ahead(moment, now or datetime.now(UTC)), "data-due")
+    return _time(moment, ahead(moment, now or datetime.now(UTC), current_zone()), "data-due")
 
 
-def ahead(moment: datetime, now: datetime) -> str:
+def ahead(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     """The words of `due`. static/js/times.js says the same; keep the two alike."""
     seconds = math.ceil((moment - now).total_seconds())
     if seconds <= 0:
-        return "now" if seconds > -60 else since(moment, now)
+        return "now" if seconds > -60 else since(moment, now, zone)
     for limit, unit, name in ((60, 1, "s"), (3_570, 60, "min"), (171_000, 3_600, "h")):
         if seconds < limit:
             return f"in {int(seconds / unit + 0.5)} {name}"
@@ -138,15 +142,17 @@ def clock(moment: datetime | None) -> Markup | str:
     """Hour, minute and second, for lines of a log."""
     if moment is None:
         return NOTHING
-    return _time(moment, f"{moment.astimezone(UTC):%H:%M:%S}", "data-clock")
+    return _time(moment, f"{moment.astimezone(current_zone()):%H:%M:%S}", "data-clock")
 
 
 def exactly(moment: datetime | None) -> Markup | str:
-    """`14 Jun 2026, 09:12 UTC`; the page shows it in the reader's own zone."""
+    """`14 Jun 2026, 11:12 CEST`."""
     if moment is None:
         return NOTHING
-    exact = moment.astimezone(UTC)
-    return _time(moment, f"{exact.day} {exact:%b %Y, %H:%M} UTC", "data-exactly")
+    zone = current_zone()
+    exact = moment.astimezone(zone)
+    words = f"{exact.day} {exact:%b %Y, %H:%M} {abbreviation(moment, zone)}"
+    return _time(moment, words, "data-exactly")
 
 
 def after(moment: datetime, seconds: float, now: datetime | None = None) -> Markup:
@@ -188,10 +194,16 @@ def duration(span: timedelta | float | None) -> str:
 
 
 def _time(moment: datetime, words: str, kind: str) -> Markup:
-    exact = moment.astimezone(UTC)
+    zone = current_zone()
+    title = f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S} {abbreviation(moment, zone)}"
     return Markup('<time datetime="{}" title="{}" {}>{}</time>').format(
-        f"{exact:%Y-%m-%dT%H:%M:%S.%fZ}", f"{exact:%Y-%m-%d %H:%M:%S} UTC", Markup(kind), words
+        f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", title, Markup(kind), words
     )
+
+
+def zone_names() -> str:
+    """The abbreviations of the reader's zone as JSON, for the page's script."""
+    return json.dumps(abbreviations(current_zone(), datetime.now(UTC)), separators=(",", ":"))
 
 
 # Numbers ----------------------------------------------------------------------------------------
@@ -362,6 +374,8 @@ FILTERS: dict[str, Any] = {
 }
 GLOBALS: dict[str, Any] = {
     "blank_row": blank_row,
+    "current_zone": current_zone,
+    "zone_names": zone_names,
     "counted": counted,
     "elapsed": elapsed,
     "how_many": how_many,

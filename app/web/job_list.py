@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,7 @@ from app.admin.query import COUNT_CAP
 from app.jobs import Engine, JobFilter, JobRow, Pause
 from app.keyset import cut
 from app.resources.jobs import JOBS
+from app.timezones import begin_of, end_of
 from app.users.permissions import HasRole, may
 from app.web.listing import Listing, listing_of
 from app.web.pages import hidden_handlers, pauses
@@ -31,10 +33,17 @@ class JobsPage:
     pauses: Sequence[Pause]
 
 
-def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> JobsPage:
-    """One page of the jobs that an address asks for."""
+def asks_for_days(address: Mapping[str, str]) -> bool:
+    """Whether an address names days, so that its jobs are others in another zone."""
+    return any(address.get(name) for name in ("created_from", "created_to"))
+
+
+def jobs_page(
+    engine: Engine, person: HasRole, address: Mapping[str, str], zone: ZoneInfo
+) -> JobsPage:
+    """One page of the jobs that an address asks for; its days are those of the zone."""
     hidden = hidden_handlers(engine, person)
-    asked = _asked(engine, hidden, address)
+    asked = _asked(engine, hidden, address, zone)
     which, window = _filter(asked, hidden), asked.window
     found = cut(
         engine.jobs(
@@ -60,10 +69,12 @@ def jobs_page(engine: Engine, person: HasRole, address: Mapping[str, str]) -> Jo
     )
 
 
-def _asked(engine: Engine, hidden: frozenset[str], address: Mapping[str, str]) -> Asked:
+def _asked(
+    engine: Engine, hidden: frozenset[str], address: Mapping[str, str], zone: ZoneInfo
+) -> Asked:
     with engine.database.reading() as connection:
         look = partial(_starter, connection, JobFilter(hidden=hidden))
-        asked = asked_of(JOBS, address, look)
+        asked = asked_of(JOBS, address, look, zone)
     (handler,) = (field for field in asked.form.fields if field.name == "handler")
     names = {each.name for each in engine.registry} - hidden
     chosen = {asked.values["handler"]} if "handler" in asked.values else set()
@@ -89,8 +100,8 @@ def _filter(asked: Asked, hidden: frozenset[str], **changes: str | None) -> JobF
         status=values.get("status"),
         handler=values.get("handler"),
         started_by=values.get("started_by"),
-        created_from=begin and query.begin_of(begin),
-        created_to=end and query.end_of(end),
+        created_from=begin and begin_of(begin, asked.zone),
+        created_to=end and end_of(end, asked.zone),
         search=asked.search,
         hidden=hidden,
     )

@@ -20,6 +20,7 @@ from app.web.htmx import asked_by_script
 from app.web.job_form import form_of
 from app.web.job_list import jobs_page
 from app.web.session import here
+from app.web.timezones import current_zone
 
 bp = Blueprint("jobs", __name__)
 
@@ -121,7 +122,7 @@ def list_with(
 ) -> ResponseReturnValue:
     """The list, with the dialogs over it that are asked for."""
     asked = request.args if popup is None and create is None else {}
-    page = jobs_page(the_engine(), here(), asked)
+    page = jobs_page(the_engine(), here(), asked, current_zone())
     dialogs = {"popup": popup, "create": create, "question": question}
     return render_template("jobs/index.html", page=page, **dialogs), status
 

@@ -14,6 +14,8 @@ from typing import Any, Final, cast
 from app.admin.form import Field
 from app.jobs import Handler, JobDetail
 from app.jobs.options import StartOptions
+from app.timezones import NoSuchLocalTime, is_zone, local_text, moment_of, zone_of
+from app.web.timezones import current_zone
 
 PREFIX: Final = "option."
 #: When to start: what a form calls it, and a person.
@@ -33,12 +35,17 @@ Answers = Mapping[str, Sequence[str]]
 
 @dataclass(kw_only=True)
 class Options:
-    """The options as a form shows them; `zone` is that of the time, until the page knows better."""
+    """The options as a form shows them.
+
+    The time is a local one of `zone`. `exact` is the moment that it shows, as ISO 8601: as long as
+    nobody changes the time it is meant to the microsecond.
+    """
 
     fields: dict[str, Field]
     when: str
     unit: str
-    zone: str = "Z"
+    zone: str
+    exact: str = ""
 
     choices: Sequence[tuple[str, str]] = WHEN
     units: Collection[str] = tuple(UNITS)
@@ -66,19 +73,21 @@ class Options:
         """Show what is wrong with them."""
         for name, said in wrong.items():
             self.fields[name].errors = [SAID[name]] if name in SAID else list(said)
+            if name == "due":
+                self.fields[name].errors = [_complaint(self.fields[name].value, self.zone)]
 
 
 def shown(handler: Handler, answers: Answers) -> Options:
     """The options of a handler's form, as they were answered."""
-    given = {name: _first(answers, name) for name in ("when", "unit", "zone", *_ASKED)}
-    due, zone = _local(given["due"], given["zone"])
+    given = {name: _first(answers, name) for name in ("when", "unit", *_ASKED)}
+    due, zone, exact = _local(answers)
     when = given["when"] or ("at" if due else "in" if given["delay"] else "now")
     fields = {name: _field(name, given[name]) for name in _ASKED}
     fields["due"].value = due
     for name in ("priority", "retries", "timeout", "parallel_limit"):
         fields[name].attrs["placeholder"] = _declared(handler, name)
     unit = given["unit"] if given["unit"] in UNITS else "seconds"
-    return Options(fields=fields, when=when, unit=unit, zone=zone)
+    return Options(fields=fields, when=when, unit=unit, zone=zone, exact=exact)
 
 
 def given(answers: Answers, repeats: int | None) -> StartOptions:
@@ -89,8 +98,7 @@ def given(answers: Answers, repeats: int | None) -> StartOptions:
             found[name] = number(text)
     when = _first(answers, "when")
     if when == "at":
-        local, zone = _local(_first(answers, "due"), _first(answers, "zone"))
-        found["due"] = f"{local}{zone}"
+        found["due"] = _due(answers)
     if when == "in":
         delay = number(_first(answers, "delay"))
         unit = UNITS.get(_first(answers, "unit"), 1)
@@ -139,15 +147,46 @@ def _declared(handler: Handler, name: str) -> str:
     return "none" if declared is None else f"{declared:g}"
 
 
-def _local(due: str, zone: str) -> tuple[str, str]:
-    """A time as the control shows it, and its zone: the one sent along, or its own as UTC."""
+def _local(answers: Answers) -> tuple[str, str, str]:
+    """A time as the control shows it, the zone that it is one of, and the moment it has shown.
+
+    A time that tells its own zone is shown in that of the person.
+    """
+    due, exact = _first(answers, "due"), _first(answers, "exact")
+    zone = _first(answers, "zone") or current_zone().key
+    moment = _moment(due)
+    if moment is None:
+        return due, zone, exact
+    here = current_zone()
+    return local_text(moment, here), here.key, moment.isoformat()
+
+
+def _due(answers: Answers) -> str:
+    """The moment that was answered, as ISO 8601; what is none stays as it is: refused."""
+    local, zone, exact = _local(answers)
+    if not is_zone(zone):
+        return f"{local} in {zone}"
     try:
-        moment = datetime.fromisoformat(due)
-        if moment.tzinfo is None:
-            return due, zone or "Z"
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"), "Z"
+        return moment_of(local, zone_of(zone), _moment(exact)).isoformat()
+    except NoSuchLocalTime:
+        return f"{local} in {zone}"
+
+
+def _complaint(due: Any, zone: str) -> str:
+    try:
+        moment_of(str(due), zone_of(zone))
+    except NoSuchLocalTime as error:
+        return str(error)
+    return SAID["due"]
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment that a text with a zone of its own tells."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
-        return due, zone or "Z"
+        return None
 
 
 def number(text: str) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from flask import Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,12 +23,14 @@ from app.admin.query import Condition, Record
 from app.admin.resource import Column, Outcome, Resource, RowAction
 from app.extensions import db
 from app.resources import all_resources
+from app.timezones import is_zone, zone_of
 from app.users.permissions import HasRole, refusal
 from app.users.permissions import may as allows
 from app.web.access import may
 from app.web.htmx import asked_by_script
 from app.web.listing import let_search, listing_of
 from app.web.session import here
+from app.web.timezones import current_zone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class Route:
     method: str
 
 
+#: No column has a name with a dot.
+ZONE_FIELD: Final = "form.zone"
 OPTIONS: Final = Route(endpoint="options", path="/options", method="GET")
 ROUTES: Final = (
     # endpoint, path, method, the resource's action that it takes
@@ -120,7 +125,8 @@ def index(resource: Resource) -> str:
     """The list."""
     connection = db.session.connection()
     only = visible(connection, resource)
-    asked = asked_of(resource, request.args, partial(_meant, connection, resource, only))
+    look = partial(_meant, connection, resource, only)
+    asked = asked_of(resource, request.args, look, current_zone())
     found = query.page(connection, resource, asked, only)
     count = query.count(connection, resource, [*query.conditions(resource, asked), *only])
     return render_template(
@@ -155,7 +161,7 @@ def create(resource: Resource) -> ResponseReturnValue:
     """Make a row."""
     try:
         with _transaction() as session:
-            made = resource.writes.create(session, _checked(resource, "create"), here())
+            made = resource.writes.create(session, _checked(resource, "create", {}), here())
     except Refused as error:
         return _form_page(resource, _refused(resource, "create", error), None), 422
     flash(f"The {resource.noun} has been created.", "success")
@@ -166,7 +172,7 @@ def edit(resource: Resource, row_id: int) -> str:
     """The form of a row."""
     row = _row(resource, row_id)
     form = _form(resource, "edit")
-    record.show(resource, form, row.values)
+    record.show(form, row.values, current_zone())
     return _form_page(resource, form, row)
 
 
@@ -175,7 +181,8 @@ def update(resource: Resource, row_id: int) -> ResponseReturnValue:
     row = _row(resource, row_id)
     try:
         with _transaction() as session:
-            resource.writes.update(session, row_id, _checked(resource, "edit"), here())
+            values = _checked(resource, "edit", row.values)
+            resource.writes.update(session, row_id, values, here())
     except Refused as error:
         return _form_page(resource, _refused(resource, "edit", error), row), 422
     flash(f"The {resource.noun} has been saved.", "success")
@@ -281,13 +288,14 @@ def _form(resource: Resource, place: str) -> Form:
     return form
 
 
-def _checked(resource: Resource, place: str) -> dict[str, Any]:
+def _checked(resource: Resource, place: str, before: Mapping[str, Any]) -> dict[str, Any]:
     def resolve(column: Column, text: str) -> int | None:
         assert column.reference is not None
         found = query.option(db.session.connection(), column.reference, text)
         return None if found is None else found.id
 
-    return record.checked(resource, place, _submitted(request.form), resolve)
+    said = record.with_moments(resource, _submitted(request.form), _form_zone(), before)
+    return record.checked(resource, place, said, resolve)
 
 
 @contextmanager
@@ -305,6 +313,12 @@ def _transaction() -> Iterator[Session]:
         raise
 
 
+def _form_zone() -> ZoneInfo:
+    """The zone in which a form has shown its moments: the person's may be another one by now."""
+    name = request.form.get(ZONE_FIELD, "")
+    return zone_of(name) if is_zone(name) else current_zone()
+
+
 def _refused(resource: Resource, place: str, error: Refused) -> Form:
     form = _form(resource, place)
     form.fill(_submitted(request.form))
@@ -314,7 +328,14 @@ def _refused(resource: Resource, place: str, error: Refused) -> Form:
 
 
 def _form_page(resource: Resource, form: Form, row: Record | None) -> str:
-    return render_template("resources/form.html", resource=resource, form=form, row=row)
+    return render_template(
+        "resources/form.html",
+        resource=resource,
+        form=form,
+        row=row,
+        zone=(ZONE_FIELD, (_form_zone() if request.form else current_zone()).key),
+        has_moments=any(each.widget == "datetime" for each in form.fields),
+    )
 
 
 def _submitted(values: Any) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ import pytest
 from app.admin import Column
 from app.admin.asked import Asked, asked_of
 from app.keyset import Window
+from app.timezones import UTC_ZONE
 from tests.library import BOOKS
 
 
@@ -18,7 +19,7 @@ def look(column: Column, text: str) -> tuple[int, str] | None:
 
 
 def asked(**address: str) -> Asked:
-    return asked_of(BOOKS, address, look)
+    return asked_of(BOOKS, address, look, UTC_ZONE)
 
 
 def test_an_empty_address_asks_for_everything() -> None:
@@ -108,7 +109,9 @@ def test_an_address_comes_back_in_one_form() -> None:
     assert found.query() == "genre=poetry&author_id=7&q=sea&sort=-pages&size=25"
     assert found.query(after=9) == f"{found.query()}&after=9"
     assert found.query(genre="", q="") == "author_id=7&sort=-pages&size=25"
-    again = asked_of(BOOKS, dict(each.split("=") for each in found.query().split("&")), look)
+    again = asked_of(
+        BOOKS, dict(each.split("=") for each in found.query().split("&")), look, UTC_ZONE
+    )
     assert (again.query(), again.values) == (found.query(), found.values)
 
 

@@ -12,6 +12,7 @@ from app.admin import RowNotFound, query
 from app.admin.asked import asked_of
 from app.admin.query import Option
 from app.db import Database
+from app.timezones import UTC_ZONE
 from tests.admin.conftest import Add
 from tests.library import BOOKS, Book
 
@@ -19,7 +20,7 @@ NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)
 
 
 def titles(library: Database, **address: str) -> list[str]:
-    asked = asked_of(BOOKS, address, lambda column, text: (int(text), text))
+    asked = asked_of(BOOKS, address, lambda column, text: (int(text), text), UTC_ZONE)
     assert asked.complaints == []
     with library.reading() as connection:
         found = query.page(connection, BOOKS, asked)
@@ -58,10 +59,12 @@ def test_a_list_is_what_its_address_asks_for(
 
 
 def test_a_list_is_read_by_pages(shelf: Database) -> None:
-    asked = asked_of(BOOKS, {"size": "2"}, lambda column, text: None)
+    asked = asked_of(BOOKS, {"size": "2"}, lambda column, text: None, UTC_ZONE)
     with shelf.reading() as connection:
         first = query.page(connection, BOOKS, asked)
-        on = asked_of(BOOKS, {"size": "2", "after": str(first.rows[-1].id)}, lambda c, t: None)
+        on = asked_of(
+            BOOKS, {"size": "2", "after": str(first.rows[-1].id)}, lambda c, t: None, UTC_ZONE
+        )
         second = query.page(connection, BOOKS, on)
     assert [len(first.rows), len(second.rows)] == [2, 1]
     assert (first.has_next, second.has_previous, second.has_next) == (True, True, False)
@@ -74,7 +77,7 @@ def test_a_list_with_all_names_is_one_statement_without_heavy_columns(shelf: Dat
         said.append(given[2])
 
     event.listen(shelf.engine, "before_cursor_execute", listen)
-    asked = asked_of(BOOKS, {}, lambda column, text: None)
+    asked = asked_of(BOOKS, {}, lambda column, text: None, UTC_ZONE)
     with shelf.reading() as connection:
         rows = query.page(connection, BOOKS, asked).rows
     event.remove(shelf.engine, "before_cursor_execute", listen)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.admin import Column, Refused
-from app.admin.record import checked, form_of, show
+from app.admin.record import checked, form_of, show, with_moments
 from tests.library import BOOKS, Genre
 
+BERLIN = ZoneInfo("Europe/Berlin")
 GOOD = {"title": "Ulysses", "genre": "novel"}
 
 
@@ -108,7 +110,24 @@ def test_a_form_asks_as_the_table_wants_it() -> None:
 def test_a_form_shows_a_row_as_it_would_be_written() -> None:
     form = form_of(BOOKS, "edit")
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.UTC)
-    show(BOOKS, form, {"genre": Genre.POETRY, "returned_at": moment, "is_lent": True, "pages": 3})
+    row = {"genre": Genre.POETRY, "returned_at": moment, "is_lent": True, "pages": 3}
+    show(form, row, BERLIN)
     shown = {each.name: each.value for each in form.fields}
     assert (shown["genre"], shown["is_lent"], shown["pages"]) == ("poetry", True, "3")
-    assert shown["returned_at"] == "2026-01-02T03:04:05"
+    assert shown["returned_at"] == "2026-01-02T04:04:05"
+
+
+def test_a_moment_is_one_of_the_zone_and_stays_itself_when_it_is_left_alone() -> None:
+    before = {"returned_at": datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.UTC)}
+    for text, moment in (
+        ("2026-01-02T04:04:05", "2026-01-02T03:04:05.000678+00:00"),
+        ("2026-01-02T04:04:05.000", "2026-01-02T03:04:05.000678+00:00"),
+        ("2026-07-02T04:04", "2026-07-02T02:04:00+00:00"),
+    ):
+        found = with_moments(BOOKS, {"title": ["A"], "returned_at": [text]}, BERLIN, before)
+        assert found == {"title": ["A"], "returned_at": [moment]}
+    assert with_moments(BOOKS, {"returned_at": [""]}, BERLIN, before) == {"returned_at": [""]}
+    for bad, sentence in (("2026-03-29T02:30", "does not exist"), ("soon", "Choose a date")):
+        with pytest.raises(Refused) as error:
+            with_moments(BOOKS, {"returned_at": [bad]}, BERLIN, before)
+        assert sentence in error.value.fields["returned_at"][0]

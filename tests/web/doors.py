@@ -92,6 +92,8 @@ DOORS: Final = [
     Door("POST", "/set-password/<token>", "public", 410, parts={"token": "x"}),
     Door("GET", "/account", "view"),
     Door("POST", "/account/password", "view", 422),
+    Door("POST", "/account/time-zone", "view", 303),
+    Door("POST", "/account/browser-zone", "view"),
     Door("POST", "/account/sign-ins/deletion", "view", 303),
     Door("POST", "/account/sign-ins/<sign_in_id>/deletion", "view", 303, parts={"sign_in_id": "x"}),
     # Accounts

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from markupsafe import Markup
 
+from app.timezones import UTC_ZONE
 from app.web import filters
 
 NOW = datetime(2026, 11, 21, 22, 47, 24, tzinfo=UTC)
@@ -41,7 +42,7 @@ def job(**given: object) -> SimpleNamespace:
     ],
 )
 def test_a_moment_is_told_by_its_distance(seconds: float, words: str) -> None:
-    assert filters.since(before(seconds), NOW) == words
+    assert filters.since(before(seconds), NOW, UTC_ZONE) == words
 
 
 def test_a_relative_time_carries_the_exact_one() -> None:

@@ -1,10 +1,13 @@
 // Relative times and running clocks stay true while the page stays open.
+import { clockText, dayText, daysBetween, exactText, knowsZone, titleText } from "./zones.js";
+
 const SECOND = 1000;
-const EXACTLY = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+const titled = new WeakMap(); // by <time>: the moment and the zone that its title tells
 
 /** Keep every <time> of the page up to date that says by a data attribute what it shows. */
 export function keepTimes() {
   tickTimes(document);
+  document.addEventListener("zone:changed", () => tickTimes(document));
   setInterval(() => document.hidden || tickTimes(document), SECOND);
 }
 
@@ -27,14 +30,18 @@ function wordsFor(time, moment) {
   if ("until" in time.dataset) return until(moment);
   if ("due" in time.dataset) return due(moment);
   if ("since" in time.dataset) return duration((Date.now() - moment) / SECOND);
-  if ("exactly" in time.dataset) return moment.toLocaleString("en-GB", EXACTLY);
-  return "clock" in time.dataset ? moment.toLocaleTimeString([], { hourCycle: "h23" }) : null;
+  if (!knowsZone()) return null;
+  if ("exactly" in time.dataset) return exactText(moment);
+  return "clock" in time.dataset ? clockText(moment) : null;
 }
 
-// Until here the title says UTC; a person reads the time of the own zone better.
+// What is drawn once for everybody says UTC.
 function localizeTitle(time, moment) {
-  if (!time.title.endsWith(" UTC")) return;
-  time.title = moment.toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+  const zone = document.documentElement.dataset.zone;
+  const known = titled.get(time);
+  if (!knowsZone() || known === `${time.title} ${zone}`) return;
+  time.title = titleText(moment);
+  titled.set(time, `${time.title} ${zone}`);
 }
 
 // The words of `since` in app/web/filters.py.
@@ -44,9 +51,10 @@ function ago(moment) {
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  const days = Math.floor(seconds / 86400);
-  if (days < 7) return days === 1 ? "yesterday" : `${days} days ago`;
-  return null; // the server wrote the date
+  if (!knowsZone()) return null; // the server wrote the date
+  const days = daysBetween(moment, new Date());
+  if (days < 7) return days <= 1 ? "yesterday" : `${days} days ago`;
+  return dayText(moment);
 }
 
 // The words of `until` in app/web/filters.py.

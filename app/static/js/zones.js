@@ -1,41 +1,117 @@
-// A time that a form asks for is one of the reader's own zone. Without a script it is UTC, and says so.
+// Times are read in the zone of the account. The browser tells its own as long as none is chosen.
 const MINUTE = 60_000;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const page = document.documentElement;
+const formats = new Map();
 
+/** Tell the server the browser's zone, by the form that signs in or by itself. */
 export function watchZones() {
-  document.addEventListener("input", ({ target }) => {
-    const holder = target.closest?.("[data-zoned]");
-    if (holder) tellZone(holder, new Date(timeIn(holder).value || Date.now()));
-  });
-  document.addEventListener("htmx:after:swap", localize);
-  document.addEventListener("rows:added", localize);
-  localize();
+  for (const field of document.querySelectorAll("[data-browser-zone]")) field.value = browserZone();
+  if (page.dataset.zoneAddress && page.dataset.zoneTold !== browserZone()) tellZone();
 }
 
-function localize() {
-  for (const holder of document.querySelectorAll("[data-zoned]:not([data-zone-known])")) {
-    const moment = new Date(timeIn(holder).value + zoneIn(holder).value);
-    const isTime = !Number.isNaN(moment.valueOf());
-    if (isTime) timeIn(holder).value = localText(moment);
-    const name = holder.closest(".field, .when")?.querySelector("[data-zone-name]");
-    if (name) name.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    holder.dataset.zoneKnown = "";
-    // Of the moment itself: when clocks are set back, its hour is there twice.
-    tellZone(holder, isTime ? moment : new Date());
+/** Whether this browser knows the zone of the account; else what the server wrote has to do. */
+export function knowsZone() {
+  return formatOf(page.dataset.zone) !== null;
+}
+
+/** `14 Jun 2026` */
+export function dayText(moment) {
+  const { year, month, day } = partsOf(moment);
+  return `${day} ${MONTHS[month - 1]} ${year}`;
+}
+
+/** `11:12:05` */
+export function clockText(moment) {
+  const { hour, minute, second } = partsOf(moment);
+  return [hour, minute, second].map(two).join(":");
+}
+
+/** `14 Jun 2026, 11:12 CEST` */
+export function exactText(moment) {
+  return `${dayText(moment)}, ${clockText(moment).slice(0, 5)} ${abbreviation(moment)}`;
+}
+
+/** `2026-06-14 11:12:05 CEST` */
+export function titleText(moment) {
+  const { year, month, day } = partsOf(moment);
+  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)} ${clockText(moment)} ${abbreviation(moment)}`;
+}
+
+/** How many midnights of the zone there are between two moments. */
+export function daysBetween(before, after) {
+  const [first, last] = [before, after].map(partsOf).map(({ year, month, day }) => Date.UTC(year, month - 1, day));
+  return Math.round((last - first) / (24 * 60 * MINUTE));
+}
+
+// The names that the server uses: a browser has other ones, or none.
+function abbreviation(moment) {
+  const { year, month, day, hour, minute, second } = partsOf(moment);
+  const local = Date.UTC(year, month - 1, day, hour, minute, second);
+  const ahead = Math.round((local - Math.floor(moment / 1000) * 1000) / MINUTE);
+  const names = JSON.parse(page.dataset.zoneAbbreviations ?? "{}");
+  const [hours, minutes] = [Math.floor(Math.abs(ahead) / 60), Math.abs(ahead) % 60];
+  return names[ahead] ?? `UTC${ahead < 0 ? "-" : "+"}${two(hours)}:${two(minutes)}`;
+}
+
+function partsOf(moment) {
+  const parts = formatOf(page.dataset.zone).formatToParts(moment);
+  return Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));
+}
+
+function formatOf(zone) {
+  if (!formats.has(zone)) formats.set(zone, newFormat(zone));
+  return formats.get(zone);
+}
+
+function newFormat(timeZone) {
+  const numeric = "numeric";
+  const parts = { year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric, second: numeric };
+  try {
+    return timeZone ? new Intl.DateTimeFormat("en-GB", { ...parts, timeZone, hourCycle: "h23" }) : null;
+  } catch {
+    return null; // a name that is newer than this browser
   }
 }
 
-// Of that day: an hour's difference in summer is not that of today.
-function tellZone(holder, moment) {
-  const ahead = -moment.getTimezoneOffset();
-  const two = (value) => String(Math.floor(value)).padStart(2, "0");
-  zoneIn(holder).value = `${ahead < 0 ? "-" : "+"}${two(Math.abs(ahead) / 60)}:${two(Math.abs(ahead) % 60)}`;
+async function tellZone() {
+  const token = document.querySelector("meta[name=csrf-token]")?.content ?? "";
+  const body = new URLSearchParams({ browser_zone: browserZone() });
+  const asked = { method: "POST", body, headers: { "X-CSRFToken": token } };
+  const answer = await fetch(page.dataset.zoneAddress, asked).catch(() => null);
+  if (answer?.ok) showZone(await answer.json());
 }
 
-// With its seconds, and parts of them, if it has any.
-function localText(moment) {
-  const text = new Date(moment - moment.getTimezoneOffset() * MINUTE).toISOString().replace("Z", "");
-  return text.replace(/\.000$/, "").replace(/(T\d\d:\d\d):00$/, "$1");
+function showZone({ zone, abbreviations }) {
+  if (zone === page.dataset.zone) return;
+  // Which rows are of the days that are asked for is told by the server.
+  if (/_(from|to)=\d/.test(location.search)) location.reload();
+  page.dataset.zone = zone;
+  page.dataset.zoneAbbreviations = JSON.stringify(abbreviations);
+  for (const holder of document.querySelectorAll("[data-zoned]")) moveField(holder, zone);
+  for (const name of document.querySelectorAll("[data-zone-name]")) name.textContent = zone;
+  for (const excuse of document.querySelectorAll("[data-zone-unknown]")) excuse.remove();
+  document.dispatchEvent(new CustomEvent("zone:changed"));
 }
 
-const timeIn = (holder) => holder.querySelector("[type=datetime-local]");
-const zoneIn = (holder) => holder.querySelector("[data-zone]");
+// A field in which nobody has written yet: its moment stays the same.
+function moveField(holder, zone) {
+  const field = holder.querySelector("[type=datetime-local]");
+  const exact = holder.querySelector("[data-exact-field]").value;
+  if (field.value !== field.defaultValue || (field.value && !exact) || !knowsZone()) {
+    return holder.querySelector("[data-zone-name]")?.removeAttribute("data-zone-name");
+  }
+  if (exact) field.value = fieldText(new Date(exact));
+  holder.querySelector("[data-zone-field]").value = zone;
+}
+
+// As local_text() of app/timezones.py: with its seconds, and parts of them, if it has any.
+function fieldText(moment) {
+  const { year, month, day } = partsOf(moment);
+  const parts = moment.getMilliseconds() ? `.${String(moment.getMilliseconds()).padStart(3, "0")}` : "";
+  const clock = parts ? clockText(moment) + parts : clockText(moment).replace(/:00$/, "");
+  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${clock}`;
+}
+
+const browserZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+const two = (value) => String(value).padStart(2, "0");

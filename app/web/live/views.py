@@ -11,16 +11,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from flask import current_app, render_template
 
 from app.jobs import Engine
+from app.timezones import UTC_ZONE, zone_of
 from app.users.people import Person
 from app.web import pages
-from app.web.job_list import jobs_page
+from app.web.job_list import asks_for_days, jobs_page
 from app.web.live.sharing import Shared
 from app.web.live.topics import Address, Message
 from app.web.steering import handlers_page
+from app.web.timezones import override_zone
 
 POPUP_PARTS = {
     "actions": "jobs/_actions.html",
@@ -94,9 +97,15 @@ class View(ABC):
         # What a person may see hangs on the role; `seen_by` says so where it hangs on more.
         view = (type(self), self.job_id, *sorted(self.query.items()), *self.seen_by(person))
         shared = cast(Shared[Drawn], current_app.extensions["jobdeck_drawings"])
-        drawing = shared.drawn(view, since, lambda: self.draw(person))
+        drawing = shared.drawn(view, since, lambda: self._drawn_for_all(person))
         self.as_of = drawing.as_of
         return self._shown.news(drawing.content)
+
+    def _drawn_for_all(self, person: Person) -> Drawn:
+        # Times are drawn in UTC, and each page's script shows them in its person's zone: people of
+        # ten zones would otherwise need ten drawings.
+        with override_zone(UTC_ZONE):
+            return self.draw(person)
 
     def seen_by(self, person: Person) -> tuple[object, ...]:
         """All of a person that makes a difference to what is drawn."""
@@ -114,9 +123,16 @@ class JobsView(View):
         """Any job may come onto the page."""
         return True
 
+    def seen_by(self, person: Person) -> tuple[object, ...]:
+        """Which jobs are of a day hangs on the zone, where the address names days."""
+        return (person.role, self._zone(person).key if asks_for_days(self.query) else "")
+
+    def _zone(self, person: Person) -> ZoneInfo:
+        return zone_of(person.time_zone)
+
     def draw(self, person: Person) -> Drawn:
         """The rows, the tabs and the pager."""
-        page = jobs_page(self.engine, person, self.query)
+        page = jobs_page(self.engine, person, self.query, self._zone(person))
         return Drawn(
             html={
                 "job-tabs": render_template("jobs/_tabs.html", page=page),

@@ -9,6 +9,7 @@ import pytest
 from app.config import Settings
 from app.db import Database
 from app.jobs import Engine, Handler, Registry
+from app.timezones import UTC_ZONE
 from app.users.errors import NotAllowed
 from app.users.permissions import Role
 from app.web import pages
@@ -30,8 +31,8 @@ def test_a_job_that_few_may_see_stays_so_without_its_handler(
     with pytest.raises(NotAllowed):
         pages.job_for(without, viewer, job_id)
     assert pages.job_for(without, chief, job_id).no_worker
-    assert jobs_page(without, viewer, {}).rows == []
-    assert [row.id for row in jobs_page(without, chief, {}).rows] == [job_id]
+    assert jobs_page(without, viewer, {}, UTC_ZONE).rows == []
+    assert [row.id for row in jobs_page(without, chief, {}, UTC_ZONE).rows] == [job_id]
 
 
 def test_a_job_that_all_may_see_stays_so_too(settings: Settings, database: Database) -> None:

@@ -41,14 +41,46 @@ def test_what_is_written_holds_for_the_job(oscar: Visitor, engine: Engine) -> No
     assert (job.priority, job.parallel_limit, job.retries, job.timeout) == (-5, None, 2, 1.5)
 
 
-def test_a_time_is_that_of_the_zone_that_the_page_tells(oscar: Visitor, engine: Engine) -> None:
-    job = created(engine, sent(oscar, when="at", due="2040-07-01T09:00", zone="+02:00"))
+def test_a_time_is_that_of_the_zone_in_which_it_was_asked_for(
+    oscar: Visitor, engine: Engine
+) -> None:
+    asked = {"when": "at", "due": "2040-07-01T09:00"}
+    job = created(engine, sent(oscar, zone="Europe/Berlin", **asked))
     assert (job.due_at, job.is_waiting) == (datetime(2040, 7, 1, 7, tzinfo=UTC), True)
+    assert created(engine, sent(oscar, **asked)).due_at == datetime(2040, 7, 1, 9, tzinfo=UTC)
+    oscar.post("/account/time-zone", {"time_zone": "Asia/Kathmandu"})
+    job = created(engine, sent(oscar, **asked))
+    assert job.due_at == datetime(2040, 7, 1, 3, 15, tzinfo=UTC)
 
 
-def test_without_a_script_it_is_utc(oscar: Visitor, engine: Engine) -> None:
-    job = created(engine, sent(oscar, when="at", due="2040-07-01T09:00", zone=""))
-    assert job.due_at == datetime(2040, 7, 1, 9, tzinfo=UTC)
+def test_a_time_that_is_left_alone_stays_what_it_was(oscar: Visitor, engine: Engine) -> None:
+    oscar.post("/account/time-zone", {"time_zone": "Europe/Berlin"})
+    # Half past two comes twice that night; this is the second one.
+    due = datetime(2040, 10, 28, 1, 30, 5, 123_456, tzinfo=UTC)
+    first = engine.start("swift", due=due)
+    page = opened(oscar, f"/jobs/new?again={first}", headers=SCRIPT)
+    assert page.one(id="field-option.due")["value"] == "2040-10-28T02:30:05.123"
+    zone, exact = (page.one(name=f"option.{name}")["value"] for name in ("zone", "exact"))
+    again = {"when": "at", "due": "2040-10-28T02:30:05.123", "zone": zone, "exact": exact}
+    assert created(engine, sent(oscar, **again)).due_at == due
+    other = created(engine, sent(oscar, **(again | {"due": "2040-10-28T02:30:05"})))
+    assert other.due_at == datetime(2040, 10, 28, 0, 30, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("due", "zone", "sentence"),
+    [
+        ("2040-03-25T02:30", "Europe/Berlin", "02:30 does not exist on that day in Europe/Berlin"),
+        ("2040-03-25T02:30", "Nowhere/Land", "Choose a date and a time."),
+        ("soon", "UTC", "Choose a date and a time."),
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_asked_for_again(
+    oscar: Visitor, engine: Engine, due: str, zone: str, sentence: str
+) -> None:
+    answer = sent(oscar, when="at", due=due, zone=zone)
+    assert answer.status_code == 422
+    assert sentence in words(Page(answer).one(id="field-option.due-errors"))
 
 
 def test_a_delay_has_a_unit(oscar: Visitor, engine: Engine) -> None:

@@ -9,11 +9,14 @@ import pytest
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
 
+from app.timezones import UTC_ZONE
 from app.web import filters
+from app.web.timezones import override_zone
 from tests.web.templates.drawing import APP
 
 ENDPOINTS = {
     "account.index": "/account",
+    "account.tell_browser_zone": "/account/browser-zone",
     "actions.ask_for_limit": "/jobs/<int:job_id>/limit",
     "actions.ask_for_name": "/jobs/<int:job_id>/edit",
     "actions.ask_for_priority": "/jobs/<int:job_id>/priority",
@@ -52,10 +55,11 @@ def app() -> Iterator[Flask]:
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     app.jinja_env.tests["broken"] = lambda handler: handler == "shred"
     user = SimpleNamespace(email="ada@example.com", role="operator", is_authenticated=True)
+    user.time_zone, user.has_chosen_zone = None, False
     app.jinja_env.globals["current_user"] = user
     app.jinja_env.globals["navbar_jobs"] = lambda: SimpleNamespace(active=0, rows=[])
     app.jinja_env.globals["entries"] = lambda person: ()
     for endpoint, path in ENDPOINTS.items():
         app.add_url_rule(path, endpoint)
-    with app.test_request_context("/jobs"):
+    with app.test_request_context("/jobs"), override_zone(UTC_ZONE):
         yield app

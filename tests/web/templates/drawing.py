@@ -15,6 +15,7 @@ from app.admin.asked import asked_of
 from app.jobs.views import Chain
 from app.keyset import Page
 from app.resources.jobs import JOBS
+from app.timezones import UTC_ZONE
 from app.users.permissions import Role
 from app.web.listing import listing_of
 from app.web.offers import Action, offered, while_it_waits
@@ -112,7 +113,7 @@ def popup(**given: Any) -> str:
 
 
 def index(**given: Any) -> str:
-    asked = asked_of(JOBS, given.pop("address", {}), lambda column, text: None)
+    asked = asked_of(JOBS, given.pop("address", {}), lambda column, text: None, UTC_ZONE)
     rows = given.pop("rows", [job()])
     page = {
         "rows": rows,

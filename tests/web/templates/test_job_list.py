@@ -32,6 +32,10 @@ def test_an_empty_list_says_how_to_begin(app: Flask) -> None:
 
 def test_a_viewer_sees_why_nothing_can_be_created(app: Flask) -> None:
     app.jinja_env.globals["current_user"] = SimpleNamespace(
-        email="vera@example.com", role="viewer", is_authenticated=True
+        email="vera@example.com",
+        role="viewer",
+        is_authenticated=True,
+        has_chosen_zone=True,
+        time_zone="UTC",
     )
     assert "A viewer may not start jobs." in index(rows=[], may_start=False)
