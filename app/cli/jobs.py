@@ -73,10 +73,16 @@ def show(job_id: int, as_json: bool) -> None:
     """Show one job, with its params and its state."""
     with open_engine() as engine:
         job = engine.job(job_id)
+        reason = engine.pending_reason(job_id)
     if as_json:
-        write_json(_detail(job))
+        from app.web.api import waiting_for
+
+        write_json(_detail(job) | {"waiting_for": waiting_for(reason)})
         return
     click.echo(_line(job))
+    if reason:
+        until = f" Until {iso(reason.until)}." if reason.until else ""
+        click.echo(f"waits: {reason.message}{until}")
     for name, told in _told_of(job):
         click.echo(f"{name}: {told}")
     for name in ("params", "state"):

@@ -7,7 +7,7 @@ from app.jobs.discovery import LoadFailure
 from app.jobs.engine import Engine
 from app.jobs.errors import JobsError, TaskCancelled, TaskLost, TaskTimedOut
 from app.jobs.registry import Handler, Preview, Registry, task_handler
-from app.jobs.states import JobStatus, TaskStatus
+from app.jobs.states import JobStatus, PendingCode, TaskStatus
 from app.jobs.store.keeping import declared_roles
 from app.jobs.store.listing import JobFilter
 from app.jobs.store.steering import EVERYTHING
@@ -20,6 +20,7 @@ from app.jobs.views import (
     JobRow,
     LogLine,
     Pause,
+    PendingReason,
     TaskDetail,
     TaskRow,
     WorkerRow,
@@ -43,6 +44,8 @@ __all__ = [
     "LoadFailure",
     "LogLine",
     "Pause",
+    "PendingCode",
+    "PendingReason",
     "Preview",
     "Registry",
     "Task",

@@ -20,6 +20,7 @@ from app.jobs.adding import new_tasks
 from app.jobs.amending import LONGEST_NAME, Amending
 from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
+from app.jobs.current import current_job
 from app.jobs.errors import InvalidName, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
@@ -151,6 +152,7 @@ class Engine(Changing, Amending, Steering):
             name=(name_of(name) or handler.title)[:LONGEST_NAME],
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
+            started_by_job=current_job.get(),
             held=not auto_start,
             **({"priority": handler.priority} | checked(options)),
         )

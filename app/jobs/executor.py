@@ -14,6 +14,7 @@ from app.jobs import signals
 from app.jobs.call import Call
 from app.jobs.context import Add, Task
 from app.jobs.coroutines import is_frame_of_loop, result_of
+from app.jobs.current import current_job
 from app.jobs.deadlines import Deadline, Deadlines, place_of
 from app.jobs.errors import TaskCancelled, TaskTimedOut, sentence_of
 from app.jobs.facts import JobFacts
@@ -95,6 +96,7 @@ class Executor:
 
         Never raises for what a handler does.
         """
+        current_job.set(work.job_id)
         if isinstance(work, Step):
             self._finisher.finish(work)
             return

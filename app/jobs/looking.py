@@ -133,6 +133,11 @@ class Looking:
         """Return a file of a job, with its path; raise JobFileNotFound."""
         return self.shelf.file(job_id, name)
 
+    def served_handlers(self) -> frozenset[str]:
+        """Return the names of the handlers that some living worker has."""
+        with self.database.reading() as connection:
+            return reading.served_handlers(connection)
+
     def active_versions(self, also: Collection[int] = ()) -> dict[int, int]:
         """Return versions, which every change moves: of unfinished jobs, the newest, and `also`."""
         with self.database.reading() as connection:

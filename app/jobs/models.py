@@ -148,6 +148,8 @@ class Job(Base):
     # The job that this one repeats. No reference: ids are never used again, and it may be deleted.
     rescheduled_from_job: Mapped[Id | None]
     reschedules: Mapped[int] = mapped_column(server_default=text("0"))  # by itself, in its chain
+    # The job whose handler has started this one; no reference either.
+    started_by_job: Mapped[Id | None]
 
     __table_args__ = (
         CheckConstraint(
@@ -160,6 +162,7 @@ class Job(Base):
         _jobs_where(
             "rescheduled", "rescheduled_from_job IS NOT NULL", "rescheduled_from_job", "id"
         ),
+        _jobs_where("started_by_job", "started_by_job IS NOT NULL", "started_by_job", "id"),
         _jobs_where("ready", READY, "priority", "id"),
         _jobs_where("preparing", "preparing_until IS NOT NULL", "preparing_until"),
         Index("ix_job_name", "name", "id"),

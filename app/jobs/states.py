@@ -26,6 +26,24 @@ class TaskStatus(StrEnum):
     SKIPPED = "SKIPPED"
 
 
+class PendingCode(StrEnum):
+    """What a job that does not run waits for, for programs. New ones may be added."""
+
+    CANCELLING = "cancelling"  # its cancel comes true
+    REOPENING = "reopening"  # its tasks, for a retry
+    DUE = "due"  # its time
+    HELD = "held"  # a call of start_queued_jobs()
+    RETRY = "retry"  # all its tasks wait for their next try
+    PAUSED = "paused"  # its handler, or everything, is paused
+    NO_WORKER = "no_worker"  # no worker lives
+    NO_HANDLER = "no_handler"  # no living worker has its handler
+    SLOT = "slot"  # its handler runs as many jobs as it may
+    NO_THREAD = "no_thread"  # all threads of all workers are busy
+    ALONE = "alone"  # a task whose workers died runs alone first
+    DEADLOCK = "deadlock"  # jobs that may wait for each other take all threads, or all slots
+    NEXT = "next"  # nothing: it is its turn, or that of those before it
+
+
 JOB_FINAL = frozenset({JobStatus.DONE, JobStatus.DONE_WITH_ERRORS, JobStatus.CANCELLED})
 JOB_ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS})
 TASK_FINAL = frozenset(

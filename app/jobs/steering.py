@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,11 +12,12 @@ from app.jobs.changing import HasId, id_of
 from app.jobs.errors import InvalidParams, UnknownHandler
 from app.jobs.events import NO_JOB, Bus
 from app.jobs.looking import Looking
+from app.jobs.pending import pending_reasons
 from app.jobs.registry import Registry
 from app.jobs.store import keeping, steering
 from app.jobs.store.steering import EVERYTHING
 from app.jobs.values import storable_text
-from app.jobs.views import HandlerRow, Pause, WorkerRow
+from app.jobs.views import HandlerRow, Pause, PendingReason, WorkerRow
 
 LIMITS: Final = ("parallel_limit", "concurrency_limit")
 LONGEST_REASON: Final = 500
@@ -42,6 +43,36 @@ class Steering(Looking):
             if each.name == name:
                 return each
         raise UnknownHandler(name, [each.name for each in found])
+
+    def pending_reason(self, job_id: int, hidden: Collection[str] = ()) -> PendingReason | None:
+        """Return why a job does not run; None: it does, or it has ended.
+
+        Jobs of the `hidden` handlers are not named.
+        """
+        with self.database.reading() as connection:
+            found = pending_reasons(
+                connection, [job_id], installed=self._installed(), hidden=hidden
+            )
+        return found.get(job_id)
+
+    def pending_reasons(
+        self, job_ids: Collection[int], hidden: Collection[str] = ()
+    ) -> dict[int, PendingReason]:
+        """Return why these jobs do not run, by id; of those that do, nothing.
+
+        Without their places in the queue, which pending_reason() tells.
+        """
+        with self.database.reading() as connection:
+            return pending_reasons(
+                connection,
+                job_ids,
+                installed=self._installed(),
+                hidden=hidden,
+                with_place=False,
+            )
+
+    def _installed(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.registry)
 
     def workers(self) -> list[WorkerRow]:
         """The workers that are not known to be dead."""

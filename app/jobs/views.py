@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.jobs.states import JOB_FINAL, TASK_FINAL, TaskStatus
+from app.jobs.states import JOB_FINAL, TASK_FINAL, PendingCode, TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,21 @@ class JobDetail(JobRow):
     has_own_limit: bool
     #: The job that it repeats, which may be deleted since.
     rescheduled_from_job: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingReason:
+    """Why a job does not run, as a code and as a sentence that names other jobs like `#12`."""
+
+    code: PendingCode
+    message: str
+    #: The job that it is about most, and when this is over by itself.
+    job_id: int | None = None
+    until: datetime | None = None
+
+    def with_more(self, sentence: str) -> PendingReason:
+        """Return it with another sentence at its end."""
+        return replace(self, message=f"{self.message} {sentence}")
 
 
 @dataclass(frozen=True, kw_only=True)

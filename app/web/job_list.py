@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from app.admin import Column, query
 from app.admin.asked import Asked, asked_of
 from app.admin.query import COUNT_CAP
-from app.jobs import Engine, JobFilter, JobRow, Pause
+from app.jobs import Engine, JobFilter, JobRow, Pause, PendingReason
 from app.keyset import cut
 from app.resources.jobs import JOBS
 from app.timezones import begin_of, end_of
@@ -31,6 +31,8 @@ class JobsPage:
     counts: Mapping[str, tuple[int, bool]]
     may_start: bool
     pauses: Sequence[Pause]
+    #: Why those of them do not run of which nothing does.
+    pending: Mapping[int, PendingReason]
 
 
 def asks_for_days(address: Mapping[str, str]) -> bool:
@@ -56,6 +58,7 @@ def jobs_page(
         window,
     )
     counts = engine.tally_jobs(_filter(asked, hidden, status=None))
+    idle = [row.id for row in found.rows if not (row.is_final or row.in_progress)]
     return JobsPage(
         rows=found.rows,
         listing=listing_of(asked, found),
@@ -66,6 +69,7 @@ def jobs_page(
         },
         may_start=may(person, "start"),
         pauses=pauses(engine, person),
+        pending=engine.pending_reasons(idle, hidden) if idle else {},
     )
 
 

@@ -20,6 +20,7 @@ from app.jobs import (
     JobRow,
     LogLine,
     Pause,
+    PendingReason,
     TaskDetail,
     TaskRow,
     TaskStatus,
@@ -65,6 +66,7 @@ class Popup:
     chain: Chain
     while_it_waits: Mapping[str, offers.Action]
     pauses: Sequence[Pause]
+    pending: PendingReason | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +191,12 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
         chain=engine.chain(job_id),
         while_it_waits=offers.while_it_waits(person, job, roles_of(engine, job.handler)),
         pauses=[each for each in engine.pauses() if each.handler in (job.handler, EVERYTHING)],
+        pending=None if job.is_final else _pending(engine, person, job_id),
     )
+
+
+def _pending(engine: Engine, person: HasRole, job_id: int) -> PendingReason | None:
+    return engine.pending_reason(job_id, hidden_handlers(engine, person))
 
 
 def pauses(engine: Engine, person: HasRole) -> list[Pause]:

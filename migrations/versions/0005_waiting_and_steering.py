@@ -43,12 +43,15 @@ def _due_times() -> None:
     op.add_column("job", sa.Column("waiting_until", Moment()))
     op.add_column("job", sa.Column("rescheduled_from_job", sa.Integer()))
     op.add_column("job", _count("reschedules"))
+    op.add_column("job", sa.Column("started_by_job", sa.Integer()))
     op.drop_index("ix_job_queued", "job")
     queued = "status = 'QUEUED' AND waiting_until IS NULL"
     _index_where("ix_job_queued", "job", ["handler", "priority", "id"], queued)
     _index_where("ix_job_waiting", "job", ["waiting_until"], "waiting_until IS NOT NULL")
     repeats = "rescheduled_from_job"
     _index_where("ix_job_rescheduled", "job", [repeats, "id"], f"{repeats} IS NOT NULL")
+    parent = "started_by_job"
+    _index_where("ix_job_started_by_job", "job", [parent, "id"], f"{parent} IS NOT NULL")
 
 
 def _limits() -> None:

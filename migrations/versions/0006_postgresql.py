@@ -42,6 +42,7 @@ def _ids_of_64_bits() -> None:
 
 IDS = {
     *("id", "job_id", "task_id", "user_id", "worker_id", "finisher", "rescheduled_from_job"),
+    "started_by_job",
     *("started_by", "cancel_requested_by", "uploaded_by", "paused_by", "limits_set_by", "idx"),
 }
 

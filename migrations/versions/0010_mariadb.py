@@ -47,6 +47,8 @@ STATEMENTS = (
   disabled BOOL NOT NULL DEFAULT false,
   created_at VARCHAR(27) NOT NULL,
   last_sign_in_at VARCHAR(27),
+  time_zone VARCHAR(64),
+  has_chosen_zone BOOL NOT NULL DEFAULT false,
   CONSTRAINT pk_user PRIMARY KEY (id),
   CONSTRAINT ck_user_email_in_small_letters
     CHECK (email = lower(email)),
@@ -114,6 +116,7 @@ STATEMENTS = (
   waiting_until VARCHAR(27),
   rescheduled_from_job BIGINT,
   reschedules INTEGER NOT NULL DEFAULT 0,
+  started_by_job BIGINT,
   CONSTRAINT pk_job PRIMARY KEY (id),
   CONSTRAINT ck_job_status
     CHECK (status IN ('QUEUED', 'IN_PROGRESS', 'DONE', 'DONE_WITH_ERRORS', 'CANCELLED')),
@@ -126,6 +129,7 @@ STATEMENTS = (
   INDEX ix_job_queued (handler, status, waiting_until, priority, id),
   INDEX ix_job_waiting (waiting_until),
   INDEX ix_job_rescheduled (rescheduled_from_job, id),
+  INDEX ix_job_started_by_job (started_by_job, id),
   INDEX ix_job_in_progress (status, priority, id),
   INDEX ix_job_preparing (preparing_until),
   INDEX ix_job_name (name, id),

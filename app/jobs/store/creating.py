@@ -47,8 +47,9 @@ class NewJob:
     retries: int | None = None
     timeout: float | None = None
     held: bool = False
-    #: The job that this one repeats (Q5).
+    #: The job that this one repeats (Q5), and the one whose handler starts it.
     rescheduled_from: int | None = None
+    started_by_job: int | None = None
     #: Ids of uploads that become the job's, with their names, and the role that may read them.
     uploads: Sequence[tuple[int, str]] = ()
     upload_role: str = Role.OPERATOR
@@ -65,10 +66,12 @@ class NewTask:
 INSERT_JOB = statement("""
     INSERT INTO job (name, handler, status, held, priority, due_at, waiting_until, parallel_limit,
                      retries, timeout, params, input, state, started_by, rescheduled_from_job,
-                     created_at, preparing_until, end_index, total, scheduled, skipped)
+                     created_at, preparing_until, end_index, total, scheduled, skipped,
+                     started_by_job)
     VALUES (:name, :handler, 'QUEUED', :held, :priority, :due_at, :waiting_until, :parallel_limit,
             :retries, :timeout, :params, :input, :state, :started_by, :rescheduled_from,
-            :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped)
+            :created_at, :preparing_until, :total, :total, :total - :skipped, :skipped,
+            :started_by_job)
     RETURNING id
 """)
 #: A job and all its tasks in one statement, for PostgreSQL: no other costs a way there and back.
@@ -208,6 +211,7 @@ def _inserted(
         "state": job.state,
         "started_by": job.started_by,
         "rescheduled_from": job.rescheduled_from,
+        "started_by_job": job.started_by_job,
         "created_at": created_at,
         "preparing_until": preparing_until and iso(preparing_until),
         "total": written.total,

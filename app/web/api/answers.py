@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.db import iso
-from app.jobs import HandlerRow, JobDetail, JobRow, Pause, TaskRow
+from app.extensions import the_engine
+from app.jobs import HandlerRow, JobDetail, JobRow, Pause, PendingReason, TaskRow
+from app.web.pages import hidden_handlers
+from app.web.session import here
 
 #: What of a job is told only where it is told alone.
 OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job")
@@ -37,6 +40,25 @@ def job_detail(job: JobDetail) -> dict[str, Any]:
     own = {name: getattr(job, name) for name in OWN}
     told = {name: getattr(job, name) for name in ("state", "params", "input", "error")}
     return job_row(job) | told | own
+
+
+def job_answer(job: JobDetail) -> dict[str, Any]:
+    """A job as the API tells it alone, and why it does not run, to the person who asks."""
+    engine = the_engine()
+    reason = engine.pending_reason(job.id, hidden_handlers(engine, here()))
+    return job_detail(job) | {"waiting_for": waiting_for(reason)}
+
+
+def waiting_for(reason: PendingReason | None) -> dict[str, Any] | None:
+    """Why a job does not run, as the API tells it, null when it does."""
+    if reason is None:
+        return None
+    return {
+        "code": reason.code,
+        "message": reason.message,
+        "job_id": reason.job_id,
+        "until": _time(reason.until),
+    }
 
 
 def task_row(row: TaskRow) -> dict[str, Any]:

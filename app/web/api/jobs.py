@@ -14,7 +14,7 @@ from app.jobs import JobFilter, JobStatus
 from app.jobs.amending import Changes
 from app.jobs.options import StartOptions
 from app.web.access import may
-from app.web.api.answers import job_detail, job_row
+from app.web.api.answers import job_answer, job_row
 from app.web.api.asking import Body, body, json_object, status_arg, whole_arg
 from app.web.api.blueprint import MOST, bp
 from app.web.pages import hidden_handlers, job_for, startable
@@ -113,7 +113,7 @@ def index() -> ResponseReturnValue:
 @may("view")
 def show(job_id: int) -> ResponseReturnValue:
     """One job, with its state and params."""
-    return jsonify(job_detail(job_for(the_engine(), here(), job_id)))
+    return jsonify(job_answer(job_for(the_engine(), here(), job_id)))
 
 
 @bp.patch("/v1/jobs/<int:job_id>")
@@ -127,7 +127,7 @@ def change(job_id: int) -> ResponseReturnValue:
     asked = body(Change)
     if asked.model_fields_set != {"priority"}:
         job_for(the_engine(), here(), job_id, "edit")
-    return jsonify(job_detail(the_engine().amend_job(job_id, **asked.changes)))
+    return jsonify(job_answer(the_engine().amend_job(job_id, **asked.changes)))
 
 
 @bp.delete("/v1/jobs/<int:job_id>")
@@ -146,4 +146,4 @@ def change_state(job_id: int) -> ResponseReturnValue:
     job_for(the_engine(), here(), job_id, "edit")
     fields = json_object()
     the_engine().update_job_fields_atomically(job_id, lambda state: state.update(fields))
-    return jsonify(job_detail(the_engine().job(job_id)))
+    return jsonify(job_answer(the_engine().job(job_id)))

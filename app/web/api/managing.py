@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from app.extensions import the_engine
 from app.jobs import RETRY_CHOICES
 from app.web.access import may
-from app.web.api.answers import job_detail
+from app.web.api.answers import job_answer
 from app.web.api.asking import Body, body
 from app.web.api.blueprint import bp
 from app.web.pages import job_for
@@ -46,7 +46,7 @@ def cancel(job_id: int) -> ResponseReturnValue:
     """Cancel a job (A8). It may take until its running tasks have ended; asking again is fine."""
     job_for(the_engine(), here(), job_id, "manage")
     body(Nothing, optional=True)
-    return jsonify(job_detail(the_engine().cancel(job_id, by=here()))), 202
+    return jsonify(job_answer(the_engine().cancel(job_id, by=here()))), 202
 
 
 @bp.post("/v1/jobs/<int:job_id>/start")
@@ -55,7 +55,7 @@ def start_now(job_id: int) -> ResponseReturnValue:
     """Let a job start that is not due yet (B2)."""
     job_for(the_engine(), here(), job_id, "manage")
     body(Nothing, optional=True)
-    return jsonify(job_detail(the_engine().start_now(job_id))), 202
+    return jsonify(job_answer(the_engine().start_now(job_id))), 202
 
 
 @bp.post("/v1/jobs/<int:job_id>/retry")
@@ -64,7 +64,7 @@ def retry(job_id: int) -> ResponseReturnValue:
     """Run tasks of a job that has ended once more (P7)."""
     job_for(the_engine(), here(), job_id, "manage")
     asked = body(Retry, optional=True)
-    return jsonify(job_detail(the_engine().retry(job_id, asked.tasks, by=here()))), 202
+    return jsonify(job_answer(the_engine().retry(job_id, asked.tasks, by=here()))), 202
 
 
 def _is_index(value: Any) -> bool:

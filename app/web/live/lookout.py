@@ -39,10 +39,16 @@ class Watching(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look has found: the versions of jobs, and what is paused just then."""
+    """What one look has found: the versions of jobs, what is paused, what living workers have."""
 
     versions: dict[int, int]
     pauses: Sequence[Pause]
+    served: frozenset[str]
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """All that jobs may wait for, beside each other."""
+        return (self.pauses, self.served)
 
 
 class Lookout:
@@ -86,7 +92,8 @@ class Lookout:
     def _look_out(self, nobody: threading.Event) -> None:
         # Nothing is known at first: a change may come between a watcher's first look and this one.
         known: dict[int, int] = {}
-        trouble, pauses, looks = self._engine.trouble, None, 0
+        state: tuple[object, ...] = (self._engine.trouble,)
+        looks = 0
         while not nobody.wait(LOOK_SECONDS):
             looks += 1
             if looks % ASK_EVERY == 0:
@@ -97,8 +104,8 @@ class Lookout:
             versions = found.versions
             moved = {id_ for id_, version in versions.items() if known.get(id_) != version}
             moved |= known.keys() - versions.keys()
-            if (self._engine.trouble, found.pauses) != (trouble, pauses):
-                trouble, pauses = self._engine.trouble, found.pauses
+            if (now := (self._engine.trouble, *found.state)) != state:
+                state = now
                 moved |= {NO_JOB, *versions}
             self._engine.bus.pass_on(moved)
             known = versions
@@ -106,7 +113,8 @@ class Lookout:
     def _look(self) -> Seen | None:
         try:
             also = set().union(*(watcher.job_ids() for watcher in self._all()))
-            return Seen(self._engine.active_versions(also), self._engine.pauses())
+            versions = self._engine.active_versions(also)
+            return Seen(versions, self._engine.pauses(), self._engine.served_handlers())
         except Exception:
             log.exception("Other processes' changes cannot be seen just now")
             return None

@@ -49,6 +49,8 @@ class Drawn:
     list_id: str
     rows: Mapping[str, str]
     version: int | None = None
+    #: Whether it tells of a job that does not run, for reasons that lie with other jobs.
+    is_pending: bool = False
 
 
 class _Shown:
@@ -87,7 +89,7 @@ class View(ABC):
         self.engine = engine
         self.job_id = address.job_id
         self.query = address.query
-        self.as_of = -math.inf
+        self.as_of, self.is_pending = -math.inf, False
         self._shown = _Shown()
 
     def look(
@@ -98,7 +100,7 @@ class View(ABC):
         view = (type(self), self.job_id, *sorted(self.query.items()), *self.seen_by(person))
         shared = cast(Shared[Drawn], current_app.extensions["jobdeck_drawings"])
         drawing = shared.drawn(view, since, lambda: self._drawn_for_all(person))
-        self.as_of = drawing.as_of
+        self.as_of, self.is_pending = drawing.as_of, drawing.content.is_pending
         return self._shown.news(drawing.content)
 
     def _drawn_for_all(self, person: Person) -> Drawn:
@@ -141,7 +143,10 @@ class JobsView(View):
             },
             list_id="job-rows",
             rows={
-                f"job-row-{job.id}": render_template("jobs/_row.html", job=job) for job in page.rows
+                f"job-row-{job.id}": render_template(
+                    "jobs/_row.html", job=job, reason=page.pending.get(job.id)
+                )
+                for job in page.rows
             },
         )
 
@@ -150,8 +155,8 @@ class PopupView(View):
     """`view/job/<id>?<query>`: the popup of one job."""
 
     def concerns(self, job_ids: Collection[int]) -> bool:
-        """Only this job is of interest."""
-        return self.job_id in job_ids
+        """Only this job is of interest; while it does not run, all those that it may wait for."""
+        return self.is_pending or self.job_id in job_ids
 
     def draw(self, person: Person) -> Drawn:
         """The parts, and the rows of the tasks."""
@@ -170,6 +175,7 @@ class PopupView(View):
                 for task in popup.tasks.rows
             },
             version=popup.job.version,
+            is_pending=popup.pending is not None,
         )
 
 

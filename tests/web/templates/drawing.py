@@ -107,6 +107,7 @@ def popup(**given: Any) -> str:
         "trouble": None,
         "chain": Chain(),
         "pauses": [],
+        "pending": None,
         "while_it_waits": while_it_waits(SimpleNamespace(role=Role.SUPERADMIN), shown, {}),
     }
     return render_template("jobs/_popup.html", **{**context, **given})
@@ -122,6 +123,7 @@ def index(**given: Any) -> str:
         "counts": {"DONE": (1000, True)},
         "may_start": True,
         "pauses": [],
+        "pending": {},
     }
     shown = SimpleNamespace(**{**page, **given})
     return render_template("jobs/index.html", page=shown, popup=None, create=None, question=None)

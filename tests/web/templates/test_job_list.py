@@ -10,7 +10,7 @@ from tests.web.templates.drawing import index, job
 
 
 def test_a_row_has_its_hooks_and_a_control_that_opens_it(app: Flask) -> None:
-    html = render_template("jobs/_row.html", job=job())
+    html = render_template("jobs/_row.html", job=job(), reason=None)
     assert html.strip().startswith('<tr id="job-row-7" data-testid="job-row" data-job-id="7"')
     assert 'aria-label="Open job info"' in html
     assert 'data-testid="job-status"' in html

@@ -1,0 +1,184 @@
+"""What keeps jobs from running, as it is stored: slots, threads, tries to come, places in a queue.
+
+Each question looks at a bounded number of rows, however many jobs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Select, and_, func, literal_column, or_, select, text
+
+from app.jobs import models
+from app.jobs.states import JobStatus
+from app.jobs.store.candidates import SUSPECT_CRASHES
+from app.jobs.store.listing import COUNT_CAP
+from app.jobs.store.steering import CONCURRENCY_LIMIT
+
+#: Rows that are looked at for one answer.
+MOST: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingJob:
+    """A job that has not ended, as far as what it waits for is concerned."""
+
+    id: int
+    handler: str
+    status: str
+    held: bool
+    priority: int
+    waiting_until: datetime | None
+    is_reopening: bool
+    is_cancelling: bool
+    scheduled: int
+    in_progress: int
+    waiting: int
+    is_finishing: bool
+    finisher: int | None
+    started_by_job: int | None
+    slots: int | None
+    slots_taken: int | None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it runs."""
+        return not self.in_progress and self.finisher is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusyThreads:
+    """How many threads of a worker a job takes; `is_alone`: nothing begins beside it."""
+
+    worker_id: int
+    job_id: int
+    handler: str
+    threads: int
+    is_alone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A job that a running job has started; `is_idle`: nothing of it runs, though it could."""
+
+    id: int
+    parent: int
+    is_idle: bool
+
+
+_job = models.Job
+_PENDING: Final = (
+    select(
+        _job.id,
+        _job.handler,
+        _job.status,
+        _job.held,
+        _job.priority,
+        _job.waiting_until,
+        _job.retrying.is_not(None).label("is_reopening"),
+        _job.cancel_requested_at.is_not(None).label("is_cancelling"),
+        _job.scheduled,
+        _job.in_progress,
+        _job.waiting,
+        _job.finish_step.is_not(None).label("is_finishing"),
+        _job.finisher,
+        _job.started_by_job,
+        literal_column(CONCURRENCY_LIMIT).label("slots"),
+        models.Handler.running.label("slots_taken"),
+    )
+    .outerjoin(models.Handler, models.Handler.name == _job.handler)
+    .where(_job.finished_at.is_(None), _job.preparing_until.is_(None))
+)
+
+
+def pending_jobs(connection: Connection, job_ids: Collection[int]) -> list[PendingJob]:
+    """Return those of these jobs that have not ended."""
+    found = connection.execute(_PENDING.where(_job.id.in_(job_ids)))
+    return [PendingJob(**row._mapping) for row in found]
+
+
+def busy_threads(connection: Connection) -> list[BusyThreads]:
+    """Return what the threads of all workers are busy with, by worker and job."""
+    task = models.Task
+    alone = func.max(task.crashes) >= SUSPECT_CRASHES
+    tasks = (
+        select(task.worker_id, task.job_id, func.count().label("threads"), alone.label("is_alone"))
+        .where(text("task.status = 'IN_PROGRESS'"), task.worker_id.is_not(None))
+        .group_by(task.worker_id, task.job_id)
+        .limit(MOST)
+        .subquery("running")
+    )
+    running = select(tasks, _job.handler).join(_job, _job.id == tasks.c.job_id)
+    steps = select(_job.finisher.label("worker_id"), _job.id.label("job_id"), _job.handler)
+    steps = steps.where(_job.finisher.is_not(None)).limit(MOST)
+    found = [BusyThreads(**row._mapping) for row in connection.execute(running)]
+    return found + [BusyThreads(**row._mapping, threads=1) for row in connection.execute(steps)]
+
+
+def slot_holders(connection: Connection, handlers: Collection[str]) -> dict[str, list[int]]:
+    """Return the jobs that hold a slot of these handlers, the oldest first."""
+    some = (
+        select(_job.id, _job.handler)
+        .where(_job.status == JobStatus.IN_PROGRESS)
+        .order_by(_job.id)
+        .limit(MOST)
+        .subquery("some")
+    )
+    found: dict[str, list[int]] = {}
+    for row in connection.execute(select(some).where(some.c.handler.in_(handlers))):
+        found.setdefault(row.handler, []).append(row.id)
+    return {handler: sorted(ids) for handler, ids in found.items()}
+
+
+def children(connection: Connection, parents: Collection[int]) -> list[Child]:
+    """Return the jobs that these have started and that have not ended."""
+    queued = and_(
+        _job.status == JobStatus.QUEUED, _job.waiting_until.is_(None), _job.held.is_(False)
+    )
+    resting = and_(_job.scheduled > _job.waiting, _job.in_progress == 0, _job.finisher.is_(None))
+    is_idle = or_(queued, and_(_job.status == JobStatus.IN_PROGRESS, resting))
+    wanted: Select[int, int | None, bool] = (
+        select(_job.id, _job.started_by_job, is_idle)
+        .where(_job.started_by_job.in_(parents), _job.finished_at.is_(None))
+        .where(_job.preparing_until.is_(None))
+        .order_by(_job.id)
+        .limit(MOST)
+    )
+    found = connection.execute(wanted)
+    return [Child(id=id_, parent=parent or 0, is_idle=bool(idle)) for id_, parent, idle in found]
+
+
+def place_in_queue(connection: Connection, job: PendingJob) -> int:
+    """Return how many jobs of its handler are to start before it; above COUNT_CAP: more of them."""
+    before = or_(
+        _job.priority < job.priority, and_(_job.priority == job.priority, _job.id < job.id)
+    )
+    some = (
+        select(_job.held)
+        .where(_job.handler == job.handler, text("status = 'QUEUED' AND waiting_until IS NULL"))
+        .where(_job.preparing_until.is_(None), before)
+        .limit(COUNT_CAP + 1)
+        .subquery("some")
+    )
+    held: Sequence[bool] = connection.scalars(select(some.c.held)).all()
+    return len(held) if len(held) > COUNT_CAP else sum(not each for each in held)
+
+
+def next_try(connection: Connection, job_id: int) -> datetime | None:
+    """Return when a task of a job is tried again next: at the latest then, if there are many."""
+    task = models.Task
+    some = select(task.run_after).where(task.job_id == job_id, task.run_after.is_not(None))
+    tries = some.limit(MOST).subquery("tries")
+    found: datetime | None = connection.scalar(select(func.min(tries.c.run_after)))
+    return found
+
+
+def suspect_job(connection: Connection) -> int | None:
+    """Return the job of a task that must run alone next, because its workers keep dying."""
+    task = models.Task
+    suspects = text(f"task.status = 'SCHEDULED' AND task.crashes >= {SUSPECT_CRASHES}")
+    found = select(task.job_id).where(suspects, task.run_after.is_(None)).limit(1)
+    return connection.scalar(found)
