@@ -152,3 +152,12 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert ended.code == code
     assert sentence in ended.err
     assert ended.out == ""
+
+
+def test_a_job_says_why_it_does_not_run(jobdeck: Run, waiting: int) -> None:
+    shown = jobdeck("jobs", "show", str(waiting))
+    assert "waits: No worker runs at all." in shown.out
+    told = json.loads(jobdeck("jobs", "show", str(waiting), "--json").out)
+    assert told["waiting_for"]["code"] == "no_worker"
+    jobdeck("jobs", "cancel", str(waiting))
+    assert "waits:" not in jobdeck("jobs", "show", str(waiting)).out

@@ -255,12 +255,15 @@ def _rows(engine: Engine, limit: int | None) -> Iterator[JobRow]:
         after, left = page[-1].id, None if left is None else left - len(page)
 
 
+LINKS: Final = ("rescheduled_from_job", "started_by_job")
+
+
 def _told_of(job: JobDetail) -> Iterator[tuple[str, object]]:
     """What a job was started with, beside its params; of what it leaves to its handler, nothing."""
     yield "priority", job.priority
     if job.due_at:
         yield "due", iso(job.due_at)
-    for name in ("retries", "timeout", "parallel_limit", "rescheduled_from_job"):
+    for name in ("retries", "timeout", "parallel_limit", *LINKS):
         if getattr(job, name) is not None:
             yield name.replace("_", " "), getattr(job, name)
 

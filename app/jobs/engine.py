@@ -175,6 +175,8 @@ class Engine(Changing, Amending, Steering):
         self._declare()
         job_id = creating.create_job(self.database, job, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
+        if new.started_by_job:
+            self.bus.note([new.started_by_job])  # whose page tells of it
         signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
 

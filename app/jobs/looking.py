@@ -7,7 +7,7 @@ from typing import Any
 
 from app.db import Database
 from app.jobs.files import Shelf
-from app.jobs.store import inspecting, listing, reading, rescheduling
+from app.jobs.store import inspecting, listing, pending, reading, rescheduling
 from app.jobs.store.listing import JobFilter
 from app.jobs.views import Chain, FileRow, JobDetail, JobRow, LogLine, TaskDetail, TaskRow
 from app.keyset import Window
@@ -48,6 +48,11 @@ class Looking:
                 earlier=rescheduling.earlier_jobs(connection, job_id),
                 later=rescheduling.later_jobs(connection, job_id),
             )
+
+    def started_jobs(self, job_id: int) -> list[int]:
+        """Return the jobs that a job's handler has started; the newest 20."""
+        with self.database.reading() as connection:
+            return pending.started_jobs(connection, job_id)
 
     def details(self, job_ids: Collection[int]) -> dict[int, JobDetail]:
         """Return these jobs with all that is known of them, by id, as far as they exist."""

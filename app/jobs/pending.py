@@ -19,9 +19,10 @@ from app.jobs.views import Pause, PendingReason, WorkerRow
 #: Jobs that a sentence names.
 NAMED: Final = 3
 _MORE_THREADS: Final = (
-    "Give the workers more threads, start more workers, or let handlers not wait for jobs that "
+    "Give the workers more threads, start more of them, or let handlers not wait for jobs that "
     "they start."
 )
+_MORE_SLOTS: Final = "Raise the limit, or let the handler not wait for jobs that it starts."
 
 
 def pending_reasons(
@@ -160,8 +161,7 @@ class _Look:
             return _because(
                 PendingCode.DEADLOCK,
                 f"{sentence} #{job.started_by_job} has started this job: if it waits for it, "
-                "neither ever goes on. Raise the limit, or let the handler not wait for jobs that "
-                "it starts.",
+                f"neither goes on. {_MORE_SLOTS}",
                 job.started_by_job,
             )
         return _because(PendingCode.SLOT, sentence, holders[0] if holders else None)
@@ -174,14 +174,15 @@ class _Look:
         threads = self._threads_for(job.handler)
         if not threads.are_all_busy:
             return None
-        sentence = f"No thread is free: {threads.sentence(self._hidden)}."
+        sentence = f"No thread is free: {threads.sentence(self._hidden)}"
+        if not self._stuck.issuperset(threads.jobs):
+            return _because(PendingCode.NO_THREAD, f"{sentence}.", threads.busiest(self._hidden))
+        sentence += ", which started jobs that wait for a thread. "
         parent = job.started_by_job
-        if self._stuck.issuperset(threads.jobs):
-            if parent in self._stuck:
-                sentence += f" #{parent} has started this job: if it waits for it, neither goes on."
-            sentence += f" All of them have started jobs that wait for a thread. {_MORE_THREADS}"
-            return _because(PendingCode.DEADLOCK, sentence, parent or threads.busiest(self._hidden))
-        return _because(PendingCode.NO_THREAD, sentence, threads.busiest(self._hidden))
+        if parent in self._stuck:
+            sentence += f"#{parent} has started this job: if it waits for it, neither goes on. "
+        about = parent or threads.busiest(self._hidden)
+        return _because(PendingCode.DEADLOCK, sentence + _MORE_THREADS, about)
 
     def _beside_suspect(self, job: PendingJob) -> PendingReason | None:
         alone = self._suspect
@@ -214,12 +215,15 @@ class _Look:
         child = next(each for each in self._children if each.parent == job.id)
         threads = self._threads_for(job.handler)
         if threads.are_all_busy and self._stuck.issuperset(threads.jobs):
-            why = f"no thread is free: {threads.sentence(self._hidden)}. {_MORE_THREADS}"
+            why, remedy = f"no thread is free: {threads.sentence(self._hidden)}", _MORE_THREADS
         elif child.id in self._without_slots:
-            why = "no slot of its handler is free. Raise its limit, or do not wait for it."
+            why, remedy = "no slot of its handler is free", _MORE_SLOTS
         else:
             return None
-        sentence = f"It has started #{child.id}, which cannot begin, for {why}"
+        sentence = (
+            f"It has started #{child.id}, which cannot begin, for {why}. If it waits for that job, "
+            f"neither goes on. {remedy}"
+        )
         return _because(PendingCode.DEADLOCK, sentence, child.id)
 
     @cached_property

@@ -148,6 +148,8 @@ class JobDetail(JobRow):
     has_own_limit: bool
     #: The job that it repeats, which may be deleted since.
     rescheduled_from_job: int | None
+    #: The job whose handler has started it, which may be deleted since.
+    started_by_job: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

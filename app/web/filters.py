@@ -17,7 +17,7 @@ from markupsafe import Markup
 from app.admin.query import COUNT_CAP
 from app.admin.refill import blank_row
 from app.timezones import abbreviation, abbreviations
-from app.web.pending import pending_words
+from app.web.pending import named_jobs, pending_words
 from app.web.timezones import current_zone
 
 NOTHING = "–"  # noqa: RUF001 - an en dash reads as "no value" in a table cell
@@ -366,6 +366,7 @@ FILTERS: dict[str, Any] = {
     "duration": duration,
     "exactly": exactly,
     "label": label,
+    "named_jobs": named_jobs,
     "number": number,
     "pending_words": pending_words,
     "pretty": pretty,

@@ -67,6 +67,8 @@ class Popup:
     while_it_waits: Mapping[str, offers.Action]
     pauses: Sequence[Pause]
     pending: PendingReason | None
+    #: The jobs that its handler has started.
+    started: Sequence[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,7 @@ def popup(engine: Engine, person: HasRole, job_id: int, asked: Mapping[str, str]
         chain=engine.chain(job_id),
         while_it_waits=offers.while_it_waits(person, job, roles_of(engine, job.handler)),
         pauses=[each for each in engine.pauses() if each.handler in (job.handler, EVERYTHING)],
+        started=engine.started_jobs(job_id),
         pending=None if job.is_final else _pending(engine, person, job_id),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Final
 
 from app.jobs import PendingReason
@@ -24,3 +26,10 @@ PENDING_WORDS: Final = {
 def pending_words(reason: PendingReason) -> str:
     """Why a job does not run, in short; '' where nothing needs to be said."""
     return PENDING_WORDS.get(reason.code, "")
+
+
+def named_jobs(reason: PendingReason) -> Iterator[tuple[str, int | None]]:
+    """The sentence in parts: each a text, and the job that is named after it, to be linked."""
+    texts = re.split(r"#([0-9]{1,18})", reason.message)
+    for place in range(0, len(texts), 2):
+        yield texts[place], int(texts[place + 1]) if place + 1 < len(texts) else None

@@ -201,6 +201,10 @@ def test_jobs_that_wait_for_jobs_while_all_threads_wait_say_so_on_both(engines: 
         assert f"#{reason.job_id} has started this job: if it waits for it, neither goes on." in (
             reason.message
         )
+    assert engine.job(run.children[0]).started_by_job in parents
+    assert engine.started_jobs(parents[0]) == [
+        child for child in run.children if engine.job(child).started_by_job == parents[0]
+    ]
     for parent in parents:
         reason = why_of_parent(engine, parent)
         assert reason.job_id in run.children

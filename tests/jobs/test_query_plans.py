@@ -14,6 +14,7 @@ from app.jobs.store import (
     claiming,
     ending,
     keeping,
+    pending,
     reading,
     reopening,
     rescheduling,
@@ -84,3 +85,34 @@ def test_chosen_tasks_are_looked_up_one_by_one(database: Database) -> None:
     with database.reading() as connection:
         plan = [row.detail for row in connection.execute(asked, {"job_id": 1, "indexes": "[]"})]
     assert any("(job_id=? AND idx=?)" in line for line in plan), plan
+
+
+def test_why_a_job_does_not_run_is_found_by_indexes(database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+    job = pending.PendingJob(
+        id=1, handler="work", status="QUEUED", held=False, priority=100, waiting_until=None,
+        is_reopening=False, is_cancelling=False, scheduled=1, in_progress=0, waiting=0,
+        is_finishing=False, finisher=None, started_by_job=None, slots=None, slots_taken=None,
+    )  # fmt: skip
+    with database.reading() as connection:
+        event.listen(
+            connection, "before_cursor_execute", lambda *said: asked.append((said[2], said[3]))
+        )
+        pending.pending_jobs(connection, [1])
+        pending.busy_threads(connection)
+        pending.slot_holders(connection, ["work"])
+        pending.children(connection, [1, 2])
+        pending.started_jobs(connection, 1)
+        pending.place_in_queue(connection, job)
+        pending.next_try(connection, 1)
+        pending.suspect_job(connection)
+        plans = [
+            [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values)]
+            for said, values in list(asked)
+        ]
+    used = " ".join(word for plan in plans for line in plan for word in line.split())
+    for index in ("task_in_progress", "job_finisher", "job_status", "job_started_by_job",
+                  "job_queued (handler=? AND priority<?)", "task_waiting", "task_suspect",
+                  "job_queued (handler=? AND priority=? AND id<?)"):  # fmt: skip
+        assert f"ix_{index}" in used, plans
+    assert not [line for plan in plans for line in plan if line in ("SCAN job", "SCAN task")], plans

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Select, and_, func, literal_column, or_, select, text
+from sqlalchemy import Connection, Select, and_, func, literal_column, null, or_, select, text
 
 from app.jobs import models
 from app.jobs.states import JobStatus
@@ -142,7 +142,8 @@ def children(connection: Connection, parents: Collection[int]) -> list[Child]:
     is_idle = or_(queued, and_(_job.status == JobStatus.IN_PROGRESS, resting))
     wanted: Select[int, int | None, bool] = (
         select(_job.id, _job.started_by_job, is_idle)
-        .where(_job.started_by_job.in_(parents), _job.finished_at.is_(None))
+        # Not by the index of what has not ended: that may be a million jobs.
+        .where(_job.started_by_job.in_(parents), func.coalesce(_job.finished_at, null()).is_(None))
         .where(_job.preparing_until.is_(None))
         .order_by(_job.id)
         .limit(MOST)
@@ -151,20 +152,30 @@ def children(connection: Connection, parents: Collection[int]) -> list[Child]:
     return [Child(id=id_, parent=parent or 0, is_idle=bool(idle)) for id_, parent, idle in found]
 
 
+#: As the index of the queue has it, see models.QUEUED.
+_QUEUED: Final = text(models.QUEUED)
+
+
+def started_jobs(connection: Connection, job_id: int) -> list[int]:
+    """Return the jobs that a job's handler has started, the newest 20, oldest first."""
+    wanted = select(_job.id).where(_job.started_by_job == job_id, _job.preparing_until.is_(None))
+    return [*connection.scalars(wanted.order_by(_job.id.desc()).limit(20))][::-1]
+
+
 def place_in_queue(connection: Connection, job: PendingJob) -> int:
     """Return how many jobs of its handler are to start before it; above COUNT_CAP: more of them."""
-    before = or_(
-        _job.priority < job.priority, and_(_job.priority == job.priority, _job.id < job.id)
-    )
-    some = (
-        select(_job.held)
-        .where(_job.handler == job.handler, text("status = 'QUEUED' AND waiting_until IS NULL"))
-        .where(_job.preparing_until.is_(None), before)
-        .limit(COUNT_CAP + 1)
-        .subquery("some")
-    )
-    held: Sequence[bool] = connection.scalars(select(some.c.held)).all()
-    return len(held) if len(held) > COUNT_CAP else sum(not each for each in held)
+    # Two ranges of one index: asked for as one, most databases would walk the whole queue.
+    same = _job.priority == job.priority
+    ranges = (_job.priority < job.priority, and_(same, _job.id < job.id))
+    place = 0
+    for before in ranges:
+        some = select(_job.held).where(_QUEUED, _job.handler == job.handler, before)
+        limited = some.where(_job.preparing_until.is_(None)).limit(COUNT_CAP + 1)
+        held: Sequence[bool] = connection.scalars(limited).all()
+        if len(held) > COUNT_CAP:
+            return len(held)
+        place += sum(not each for each in held)
+    return place
 
 
 def next_try(connection: Connection, job_id: int) -> datetime | None:

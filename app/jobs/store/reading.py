@@ -71,6 +71,7 @@ _HEAVY: tuple[Any, ...] = (
     models.Job.retries,
     models.Job.timeout,
     models.Job.rescheduled_from_job,
+    models.Job.started_by_job,
     literal_column(PARALLEL_LIMIT).label("parallel_limit"),
     models.Job.parallel_limit.is_not(None).label("has_own_limit"),
 )

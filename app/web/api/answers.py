@@ -12,7 +12,7 @@ from app.web.pages import hidden_handlers
 from app.web.session import here
 
 #: What of a job is told only where it is told alone.
-OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job")
+OWN: Final = ("retries", "timeout", "parallel_limit", "rescheduled_from_job", "started_by_job")
 
 
 def job_row(row: JobRow) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Drawn:
     list_id: str
     rows: Mapping[str, str]
     version: int | None = None
-    #: Whether it tells of a job that does not run, for reasons that lie with other jobs.
+    #: Whether what it tells of a job hangs on others: those that it waits for, or has started.
     is_pending: bool = False
 
 
@@ -155,7 +155,7 @@ class PopupView(View):
     """`view/job/<id>?<query>`: the popup of one job."""
 
     def concerns(self, job_ids: Collection[int]) -> bool:
-        """Only this job is of interest; while it does not run, all those that it may wait for."""
+        """Only this job is of interest; while it may wait for others, all of them."""
         return self.is_pending or self.job_id in job_ids
 
     def draw(self, person: Person) -> Drawn:
@@ -175,7 +175,8 @@ class PopupView(View):
                 for task in popup.tasks.rows
             },
             version=popup.job.version,
-            is_pending=popup.pending is not None,
+            is_pending=popup.pending is not None
+            or (bool(popup.started) and not popup.job.is_final),
         )
 
 

@@ -21,7 +21,7 @@ IN_A_LIST = {
 }  # fmt: skip
 ALONE = IN_A_LIST | {
     "state", "params", "input", "error", "retries", "timeout", "parallel_limit",
-    "rescheduled_from_job", "waiting_for",
+    "rescheduled_from_job", "started_by_job", "waiting_for",
 }  # fmt: skip
 COUNTS = {"total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped"}
 OF_A_TASK = {

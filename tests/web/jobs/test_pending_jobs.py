@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from app.jobs import Engine
+from app.jobs import Engine, PendingCode, PendingReason
 from app.users.people import find_by_email
+from app.web.pending import named_jobs
 from tests.at_work import AtWork, Gate
 from tests.eventually import eventually
 from tests.visitor import Visitor
@@ -49,6 +50,8 @@ def test_who_holds_the_slot_is_linked(vera: Visitor, at_work: AtWork, gate: Gate
     assert page.all("a", href=f"/jobs/{first}")
     assert "Waits for a slot" in row(vera, second)
     assert waiting_for(vera, second)["job_id"] == first
+    linked = list(named_jobs(PendingReason(code=PendingCode.SLOT, message="#21 and #2 run.")))
+    assert linked == [("", 21), (" and ", 2), (" run.", None)]
     assert opened(vera, f"/jobs/{first}", headers=SCRIPT).hook("job-pending") == []
     assert waiting_for(vera, first) is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.jobs import Engine
 from tests.at_work import AtWork, Gate
+from tests.eventually import eventually
 from tests.outside.kinds import HOSTILE
 from tests.visitor import Visitor
 from tests.web.jobs.page import SCRIPT
@@ -160,3 +161,24 @@ def test_a_component_that_raises_leaves_the_rest_alive(
     at_work.ended(job_id)
     if 'data-status="DONE"' not in snapshot["html"][f"job-{job_id}-head"]:
         listener.hear_until(lambda m: 'data-status="DONE"' in str(m.get("html")))
+
+
+def test_a_popup_tells_anew_what_its_job_waits_for(
+    listen: Listen, vera: Visitor, at_work: AtWork, gate: Gate
+) -> None:
+    engine = at_work.engine
+    first = at_work.start("gated", **gate.params(1))
+    eventually(lambda: at_work.waiting(first) == 1)
+    engine.set_limits("gated", {"concurrency_limit": 1})
+    second, third = (at_work.start("gated", **gate.params(1)) for _ in range(2))
+    listener = listen(vera, f"view/job/{third}")
+
+    def says(sentence: str) -> None:
+        notices = f"job-{third}-notices"
+        listener.hear_until(lambda m: sentence in m.get("html", {}).get(notices, ""))
+
+    says("1 job of its handler is before it")
+    engine.cancel(second)  # nothing of the third one changes
+    listener.hear_until(
+        lambda m: "before it" not in m.get("html", {}).get(f"job-{third}-notices", "before it")
+    )

@@ -47,6 +47,7 @@ def job(**given: Any) -> SimpleNamespace:
             "due_at": None,
             "is_waiting": False,
             "parallel_limit": 3,
+            "started_by_job": None,
             "retries": None,
             "timeout": None,
             "created_at": NOW - timedelta(minutes=3),
@@ -108,6 +109,7 @@ def popup(**given: Any) -> str:
         "chain": Chain(),
         "pauses": [],
         "pending": None,
+        "started": [],
         "while_it_waits": while_it_waits(SimpleNamespace(role=Role.SUPERADMIN), shown, {}),
     }
     return render_template("jobs/_popup.html", **{**context, **given})
