@@ -29,7 +29,7 @@ TOLD: Final = (
     "id", "name", "handler", "status", "progress", "counts", "priority", "due_at", "created_at",
     "started_at", "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
     "state", "params", "input", "error", "retries", "timeout", "parallel_limit",
-    "rescheduled_from_job",
+    "rescheduled_from_job", "started_by_job",
 )  # fmt: skip
 COUNTS: Final = ("total", "scheduled", "in_progress", "done", "failed", "cancelled", "skipped")
 COLUMNS: Final = (*TOLD[:5], *COUNTS, *TOLD[6:])

@@ -152,7 +152,6 @@ class Engine(Changing, Amending, Steering):
             name=(name_of(name) or handler.title)[:LONGEST_NAME],
             state=encode_object(dict(initial_state or {}), "initial state", self._most),
             started_by=id_of(admin_user),
-            started_by_job=current_job.get(),
             held=not auto_start,
             **({"priority": handler.priority} | checked(options)),
         )
@@ -168,6 +167,7 @@ class Engine(Changing, Amending, Steering):
             input=encode_object(entered, "params", self._most),
             uploads=uploads_in(read),
             upload_role=needed("start", handler.roles),
+            started_by_job=current_job.get(),
             **values,
         )
 
@@ -175,8 +175,8 @@ class Engine(Changing, Amending, Steering):
         self._declare()
         job_id = creating.create_job(self.database, job, new_tasks(tasks, self._most))
         self.bus.announce([job_id])
-        if new.started_by_job:
-            self.bus.note([new.started_by_job])  # whose page tells of it
+        if job.started_by_job:
+            self.bus.note([job.started_by_job])  # whose page tells of it
         signals.tell_of_jobs(self.database, signals.job_created, [job_id])
         return job_id
 

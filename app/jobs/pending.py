@@ -25,23 +25,31 @@ _MORE_THREADS: Final = (
 _MORE_SLOTS: Final = "Raise the limit, or let the handler not wait for jobs that it starts."
 
 
+@dataclass(frozen=True, kw_only=True)
+class HandlerCode:
+    """The handlers whose code is here, and those whose code is here and cannot be loaded."""
+
+    installed: Collection[str]
+    broken: Collection[str] = ()
+
+
 def pending_reasons(
     connection: Connection,
     job_ids: Collection[int],
     *,
-    installed: Collection[str],
+    code: HandlerCode,
     hidden: Collection[str] = (),
     with_place: bool = True,
 ) -> dict[int, PendingReason]:
     """Return why these jobs do not run, by id, of those that have not ended and that do not.
 
-    `installed`: handlers whose code is here; `hidden`: those whose jobs are not to be named.
+    `hidden`: handlers whose jobs are not to be named.
     `with_place`: also how many jobs are before each one, a question of its own for each.
     """
     jobs = pending.pending_jobs(connection, job_ids)
     if not jobs:
         return {}
-    look = _Look(connection, jobs, installed, hidden, with_place)
+    look = _Look(connection, jobs, code, hidden, with_place)
     found = {job.id: look.reason(job) for job in jobs}
     return {job_id: reason for job_id, reason in found.items() if reason is not None}
 
@@ -53,13 +61,13 @@ class _Look:
         self,
         connection: Connection,
         jobs: Sequence[PendingJob],
-        installed: Collection[str],
+        code: HandlerCode,
         hidden: Collection[str],
         with_place: bool,
     ) -> None:
         self._connection = connection
         self._jobs = jobs
-        self._installed = installed
+        self._code = code
         self._hidden = hidden
         self._with_place = with_place
 
@@ -116,12 +124,18 @@ class _Look:
     # Workers and their threads
 
     def _without_worker(self, job: PendingJob) -> PendingReason | None:
-        is_installed = job.handler in self._installed
+        is_installed = job.handler in self._code.installed
         if is_installed and not self._workers:
             sentence = "No worker runs at all. Start one with `jobdeck worker`, or serve with one."
             return _because(PendingCode.NO_WORKER, sentence)
         if any(job.handler in each.handlers for each in self._workers):
             return None
+        if job.handler in self._code.broken:
+            return _because(
+                PendingCode.BROKEN_HANDLER,
+                f"The handler {job.handler} is broken: its code cannot be loaded. The job waits "
+                "until it is mended; `jobdeck check` says more.",
+            )
         here = "" if is_installed else " Its code is not installed here, either."
         sentence = f"No living worker has the handler {job.handler}. The job waits until one does."
         return _because(PendingCode.NO_HANDLER, sentence + here)

@@ -37,6 +37,7 @@ class PendingCode(StrEnum):
     PAUSED = "paused"  # its handler, or everything, is paused
     NO_WORKER = "no_worker"  # no worker lives
     NO_HANDLER = "no_handler"  # no living worker has its handler
+    BROKEN_HANDLER = "broken_handler"  # nor can its code be loaded here
     SLOT = "slot"  # its handler runs as many jobs as it may
     NO_THREAD = "no_thread"  # all threads of all workers are busy
     ALONE = "alone"  # a task whose workers died runs alone first

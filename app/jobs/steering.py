@@ -12,7 +12,7 @@ from app.jobs.changing import HasId, id_of
 from app.jobs.errors import InvalidParams, UnknownHandler
 from app.jobs.events import NO_JOB, Bus
 from app.jobs.looking import Looking
-from app.jobs.pending import pending_reasons
+from app.jobs.pending import HandlerCode, pending_reasons
 from app.jobs.registry import Registry
 from app.jobs.store import keeping, steering
 from app.jobs.store.steering import EVERYTHING
@@ -50,9 +50,7 @@ class Steering(Looking):
         Jobs of the `hidden` handlers are not named.
         """
         with self.database.reading() as connection:
-            found = pending_reasons(
-                connection, [job_id], installed=self._installed(), hidden=hidden
-            )
+            found = pending_reasons(connection, [job_id], code=self._code(), hidden=hidden)
         return found.get(job_id)
 
     def pending_reasons(
@@ -66,13 +64,14 @@ class Steering(Looking):
             return pending_reasons(
                 connection,
                 job_ids,
-                installed=self._installed(),
+                code=self._code(),
                 hidden=hidden,
                 with_place=False,
             )
 
-    def _installed(self) -> frozenset[str]:
-        return frozenset(each.name for each in self.registry)
+    def _code(self) -> HandlerCode:
+        installed = frozenset(each.name for each in self.registry)
+        return HandlerCode(installed=installed, broken=self.registry.broken.keys())
 
     def workers(self) -> list[WorkerRow]:
         """The workers that are not known to be dead."""

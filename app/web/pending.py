@@ -16,6 +16,7 @@ PENDING_WORDS: Final = {
     "paused": "Paused",
     "no_worker": "No worker runs",
     "no_handler": "No worker has this handler",
+    "broken_handler": "Its handler is broken",
     "slot": "Waits for a slot",
     "no_thread": "Waits for a thread",
     "alone": "Waits for a task that runs alone",

@@ -16,7 +16,7 @@ JOB = {
     "id", "name", "handler", "status", "progress", "counts", "state", "params", "created_at",
     "started_at", "finished_at", "started_by", "cancel_requested_at", "cancel_requested_by",
     "input", "error", "priority", "due_at", "retries", "timeout", "parallel_limit",
-    "rescheduled_from_job",
+    "rescheduled_from_job", "started_by_job", "waiting_for",
 }  # fmt: skip
 
 

@@ -282,5 +282,6 @@ def test_the_request_class_takes_files_of_the_application_only(app: Flask) -> No
 def test_an_export_tells_a_job_as_the_api_does(alice: Visitor, engine: Engine) -> None:
     job_id = engine.start("swift", name="Told", started_by=1)
     told = told_of(engine.job(job_id))
-    assert told == alice.get(f"/api/v1/jobs/{job_id}").get_json()
+    answer = alice.get(f"/api/v1/jobs/{job_id}").get_json()
+    assert told == {name: value for name, value in answer.items() if name != "waiting_for"}
     assert list(told) == list(TOLD)
