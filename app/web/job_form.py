@@ -9,6 +9,7 @@ from app.admin.errors import Refused
 from app.admin.form import Form, form_for, values_of
 from app.jobs import Handler
 from app.jobs.errors import InvalidParams
+from app.web.timezones import current_zone
 
 #: What scripts ask of a form: a control of such a name would stand in its way.
 _MEMBERS: Final = frozenset(
@@ -28,8 +29,8 @@ TAKEN: Final = frozenset({"name", "handler", "again", "option"}) | _MEMBERS
 
 
 def form_of(handler: Handler) -> Form:
-    """Return the empty form of a handler's params."""
-    return form_for(handler.params, taken=TAKEN)
+    """Return the empty form of a handler's params, its moments in the zone of the person."""
+    return form_for(handler.params, taken=TAKEN, zone=current_zone().key)
 
 
 def entered(handler: Handler, submitted: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ const formats = new Map();
 export function watchZones() {
   for (const field of document.querySelectorAll("[data-browser-zone]")) field.value = browserZone();
   if (page.dataset.zoneAddress && page.dataset.zoneTold !== browserZone()) tellZone();
+  document.addEventListener("htmx:after:swap", moveFields);
+  document.addEventListener("rows:added", moveFields);
 }
 
 /** Whether this browser knows the zone of the account; else what the server wrote has to do. */
@@ -40,7 +42,7 @@ export function titleText(moment) {
 
 /** How many midnights of the zone there are between two moments. */
 export function daysBetween(before, after) {
-  const [first, last] = [before, after].map(partsOf).map(({ year, month, day }) => Date.UTC(year, month - 1, day));
+  const [first, last] = [before, after].map((moment) => partsOf(moment)).map(({ year, month, day }) => Date.UTC(year, month - 1, day));
   return Math.round((last - first) / (24 * 60 * MINUTE));
 }
 
@@ -54,8 +56,8 @@ function abbreviation(moment) {
   return names[ahead] ?? `UTC${ahead < 0 ? "-" : "+"}${two(hours)}:${two(minutes)}`;
 }
 
-function partsOf(moment) {
-  const parts = formatOf(page.dataset.zone).formatToParts(moment);
+function partsOf(moment, zone = page.dataset.zone) {
+  const parts = formatOf(zone).formatToParts(moment);
   return Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));
 }
 
@@ -88,29 +90,37 @@ function showZone({ zone, abbreviations }) {
   if (/_(from|to)=\d/.test(location.search)) location.reload();
   page.dataset.zone = zone;
   page.dataset.zoneAbbreviations = JSON.stringify(abbreviations);
-  for (const holder of document.querySelectorAll("[data-zoned]")) moveField(holder, zone);
   for (const name of document.querySelectorAll("[data-zone-name]")) name.textContent = zone;
+  moveFields();
   for (const excuse of document.querySelectorAll("[data-zone-unknown]")) excuse.remove();
   document.dispatchEvent(new CustomEvent("zone:changed"));
 }
 
-// A field in which nobody has written yet: its moment stays the same.
-function moveField(holder, zone) {
-  const field = holder.querySelector("[type=datetime-local]");
-  const exact = holder.querySelector("[data-exact-field]").value;
-  if (field.value !== field.defaultValue || (field.value && !exact) || !knowsZone()) {
-    return holder.querySelector("[data-zone-name]")?.removeAttribute("data-zone-name");
+// Fields that were drawn before the browser had told its zone. Where nobody has written anything the
+// moment stays the same; elsewhere the text does, in the zone that it says.
+function moveFields() {
+  for (const holder of document.querySelectorAll("[data-zoned]")) {
+    const zone = holder.querySelector("[data-zone-field]");
+    const name = holder.closest(".field, .when")?.querySelector("[data-zone-name]");
+    if (zone.value !== page.dataset.zone && moveField(holder, zone.value)) zone.value = page.dataset.zone;
+    if (name) name.textContent = zone.value;
   }
-  if (exact) field.value = fieldText(new Date(exact));
-  holder.querySelector("[data-zone-field]").value = zone;
 }
 
-// As local_text() of app/timezones.py: with its seconds, and parts of them, if it has any.
-function fieldText(moment) {
-  const { year, month, day } = partsOf(moment);
-  const parts = moment.getMilliseconds() ? `.${String(moment.getMilliseconds()).padStart(3, "0")}` : "";
-  const clock = parts ? clockText(moment) + parts : clockText(moment).replace(/:00$/, "");
-  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${clock}`;
+function moveField(holder, zone) {
+  const field = holder.querySelector("[type=datetime-local]");
+  const moment = new Date(holder.querySelector("[data-exact-field]").value);
+  if (!field.value) return true;
+  if (Number.isNaN(moment.valueOf()) || !formatOf(zone) || !knowsZone()) return false;
+  if (field.valueAsNumber !== localTime(moment, zone)) return false;
+  field.valueAsNumber = localTime(moment, page.dataset.zone);
+  return true;
+}
+
+// As a control counts it: the milliseconds to that time, were it one of UTC.
+function localTime(moment, zone) {
+  const { year, month, day, hour, minute, second } = partsOf(moment, zone);
+  return Date.UTC(year, month - 1, day, hour, minute, second) + moment.getMilliseconds();
 }
 
 const browserZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

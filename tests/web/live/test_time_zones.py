@@ -16,7 +16,7 @@ from app.web.live import views
 from app.web.live.topics import Address
 from app.web.timezones import current_zone
 from tests.visitor import Visitor
-from tests.web.jobs.page import Page, opened, words
+from tests.web.jobs.page import SCRIPT, Page, opened, words
 from tests.web.jobs.test_toolbar import created
 from tests.web.live.conftest import Listen
 from tests.web.live.test_sharing import Counting
@@ -157,3 +157,13 @@ def test_days_of_a_live_list_are_those_of_who_watches(
         message = listener.hear_until(lambda message: message.get("lists"))
         found.append(order_in(message, "job-rows"))
     assert found == [[], [f"job-row-{job_id}"]]
+
+
+def test_moments_of_a_form_are_those_of_the_zone(oscar: Visitor, engine: Engine) -> None:
+    choose(oscar, KATHMANDU)
+    page = opened(oscar, "/jobs/new?handler=kinds", headers=SCRIPT)
+    (shown,) = [
+        each for each in page.all("input", type="datetime-local") if each["name"] == "moment"
+    ]
+    assert shown["value"] == "2030-06-01T17:45:30"
+    assert f"In the zone {KATHMANDU}." in words(page.one(id="field-moment-help"))
