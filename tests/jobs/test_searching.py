@@ -9,6 +9,7 @@ from app.admin.asked import asked_of
 from app.jobs import Engine, Handler, JobFilter
 from app.resources.jobs import JOBS
 from app.resources.users import USERS
+from app.timezones import UTC_ZONE
 from app.users.people import create_user
 from tests.jobs.conftest import Engines
 from tests.searched import FOUND, NOT_FOUND
@@ -54,7 +55,7 @@ def test_accounts_are_found_by_any_letters(engine: Engine) -> None:
         create_user(engine.database, email=email, role="viewer")
 
     def found(text: str) -> list[str]:
-        asked = asked_of(USERS, {"q": text}, lambda *_: None)
+        asked = asked_of(USERS, {"q": text}, lambda *_: None, UTC_ZONE)
         with engine.database.reading() as connection:
             rows = query.page(connection, USERS, asked).rows
         return [row.values["email"] for row in rows]
