@@ -28,7 +28,6 @@ from pydantic import (
     IPvAnyAddress,
     Json,
     PrivateAttr,
-    RootModel,
     Secret,
     SecretBytes,
     SecretStr,
@@ -351,18 +350,6 @@ def test_what_a_model_allows_beside_its_fields_is_kept(engines: Engines) -> None
     shown = engine.job(engine.jobs()[0].id)
     assert shown.params == {"a": 1, "b": [1], "$is": "date"}
     assert shown.input == {"b": [1], "$is": "date"}
-
-
-def test_a_root_model_may_be_a_field(engines: Engines) -> None:
-    class Names(RootModel[dict[str, Annotated[int, times_ten]]]):
-        pass
-
-    class Named(BaseModel):
-        names: Names
-
-    engine, seen = engine_of(engines, Named)
-    assert ran(engine, seen, {"names": {"a": 1}}).names.root == {"a": 10}
-    assert engine.job(engine.jobs()[0].id).params == {"names": {"a": 10}}
 
 
 def test_params_without_a_model_keep_their_types_too(engines: Engines) -> None:

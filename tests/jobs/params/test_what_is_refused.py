@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, core_schema
 from app.jobs import Handler
 from app.jobs.errors import InvalidParams, StoredParamsOutdated
 from tests.jobs.conftest import Engines
-from tests.jobs.params.test_what_is_accepted import Server, engine_of, ran
+from tests.jobs.params.test_what_is_accepted import Server, engine_of, ran, times_ten
 
 
 class Client:
@@ -104,6 +104,18 @@ def test_a_type_of_its_author_is_stored_if_it_reads_what_it_writes(engines: Engi
     engine, _ = engine_of(engines, Growing)
     with pytest.raises(InvalidParams, match="It holds a Longer, which cannot be stored"):
         engine.start("work", {"name": "anna"})
+
+
+def test_a_root_model_may_be_a_field(engines: Engines) -> None:
+    class Names(RootModel[dict[str, Annotated[int, times_ten]]]):
+        pass
+
+    class Named(BaseModel):
+        names: Names
+
+    engine, seen = engine_of(engines, Named)
+    assert ran(engine, seen, {"names": {"a": 1}}).names.root == {"a": 10}
+    assert engine.job(engine.jobs()[0].id).params == {"names": {"a": 10}}
 
 
 def test_a_subclass_that_the_model_took_comes_back_as_one(engines: Engines) -> None:
