@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, field_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, RootModel, field_validator
 from pydantic_core import PydanticSerializationError, core_schema
 
 from app.jobs import Handler
