@@ -74,11 +74,9 @@ def show(job_id: int, as_json: bool) -> None:
     with open_engine() as engine:
         job = engine.job(job_id)
         reason = engine.pending_reason(job_id)
-    if as_json:
-        from app.web.api import waiting_for
-
-        write_json(_detail(job) | {"waiting_for": waiting_for(reason)})
-        return
+        if as_json:
+            write_json(_detail(engine, job))
+            return
     click.echo(_line(job))
     if reason:
         until = f" Until {iso(reason.until)}." if reason.until else ""
@@ -98,9 +96,10 @@ def cancel(job_id: int, as_json: bool) -> None:
     """Let nothing of a job begin any more, and ask what runs of it to stop."""
     with open_engine() as engine:
         job = engine.cancel(job_id)
-    if as_json:
-        write_json(_detail(job))
-    elif job.is_final:
+        if as_json:
+            write_json(_detail(engine, job))
+            return
+    if job.is_final:
         click.echo(f"Job {job_id} is cancelled.")
     else:
         click.echo(f"Cancelling job {job_id}; tasks that still run: {job.in_progress}.")
@@ -143,10 +142,10 @@ def rename(job_id: int, name: str, as_json: bool) -> None:
     """Give a job another NAME."""
     with open_engine() as engine:
         job = engine.rename_job(job_id, name)
-    if as_json:
-        write_json(_detail(job))
-    else:
-        click.echo(f"Job {job_id} is now named {job.name}.")
+        if as_json:
+            write_json(_detail(engine, job))
+            return
+    click.echo(f"Job {job_id} is now named {job.name}.")
 
 
 @jobs.command()
@@ -157,10 +156,10 @@ def priority(job_id: int, priority: int, as_json: bool) -> None:
     """Give a job that waits another PRIORITY: lower comes first."""
     with open_engine() as engine:
         job = engine.set_priority(job_id, priority)
-    if as_json:
-        write_json(_detail(job))
-    else:
-        click.echo(f"Job {job_id} has priority {job.priority} now.")
+        if as_json:
+            write_json(_detail(engine, job))
+            return
+    click.echo(f"Job {job_id} has priority {job.priority} now.")
 
 
 @jobs.command("start-now")
@@ -170,10 +169,10 @@ def start_now(job_id: int, as_json: bool) -> None:
     """Let a job start that is not due yet."""
     with open_engine() as engine:
         job = engine.start_now(job_id)
-    if as_json:
-        write_json(_detail(job))
-    else:
-        click.echo(f"Job {job_id} may start now.")
+        if as_json:
+            write_json(_detail(engine, job))
+            return
+    click.echo(f"Job {job_id} may start now.")
 
 
 @jobs.command()
@@ -185,10 +184,10 @@ def limit(job_id: int, number: NewLimit, as_json: bool) -> None:
     with open_engine() as engine:
         engine.set_parallel_limit(job_id, number)
         job = engine.job(job_id)
-    if as_json:
-        write_json(_detail(job))
-    else:
-        click.echo(f"Tasks of job {job_id} at once: {job.parallel_limit or 'no limit'}.")
+        if as_json:
+            write_json(_detail(engine, job))
+            return
+    click.echo(f"Tasks of job {job_id} at once: {job.parallel_limit or 'no limit'}.")
 
 
 @jobs.command()
@@ -222,7 +221,7 @@ def _tell_of(engine: Engine, job_id: int, begun: str, *, wait: bool, as_json: bo
         click.echo(begun)
     job = _wait_for(engine, job_id) if wait else engine.job(job_id)
     if as_json:
-        write_json(_detail(job))
+        write_json(_detail(engine, job))
     elif wait:
         click.echo(_line(job))
     sys.exit(1 if wait and job.status != JobStatus.DONE else 0)
@@ -280,7 +279,7 @@ def _row(job: JobRow) -> dict[str, Any]:
     return job_row(job)
 
 
-def _detail(job: JobDetail) -> dict[str, Any]:
-    from app.web.api import job_detail
+def _detail(engine: Engine, job: JobDetail) -> dict[str, Any]:
+    from app.web.api import job_detail, waiting_for
 
-    return job_detail(job)
+    return job_detail(job) | {"waiting_for": waiting_for(engine.pending_reason(job.id))}

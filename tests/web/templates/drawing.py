@@ -12,6 +12,8 @@ from flask import render_template
 from markupsafe import Markup
 
 from app.admin.asked import asked_of
+from app.admin.fields import Field
+from app.admin.form import Form
 from app.jobs.views import Chain
 from app.keyset import Page
 from app.resources.jobs import JOBS
@@ -165,14 +167,13 @@ def card(**given: Any) -> SimpleNamespace:
     return SimpleNamespace(**{**made, "may_start": True, "reason": None, **given})
 
 
-def field(widget: str, value: Any = None, **given: Any) -> SimpleNamespace:
-    made = {"name": "size", "label": "Size", "help": "", "widget": widget, "value": value}
-    rest = {"required": False, "choices": [("a", "A"), ("b", "B")], "attrs": {}, "errors": []}
-    return SimpleNamespace(**{**made, **rest, **given})
+def field(widget: str, value: Any = None, **given: Any) -> Field:
+    made = {"name": "size", "label": "Size", "widget": widget, "value": value}
+    return Field(**{**made, "choices": [("a", "A"), ("b", "B")], **given})
 
 
-def create(*fields: SimpleNamespace, **given: Any) -> str:
-    form = SimpleNamespace(fields=list(fields), errors=given.pop("errors", []))
+def create(*fields: Field, **given: Any) -> str:
+    form = Form(fields=list(fields), errors=given.pop("errors", []))
     context = {
         "handlers": [card()],
         "handler": card(),
