@@ -106,10 +106,13 @@ class Job(Base):
     failed: Mapped[int] = mapped_column(server_default=text("0"))
     cancelled: Mapped[int] = mapped_column(server_default=text("0"))
     skipped: Mapped[int] = mapped_column(server_default=text("0"))
+    # How far it came: once somebody cancels the job, a cancelled task is none that was processed.
     progress: Mapped[int] = mapped_column(
         Computed(
-            "CASE WHEN total = 0 THEN 100"
-            " ELSE (done + failed + cancelled + skipped) * 100 / total END",
+            "CASE WHEN total = 0 THEN CASE WHEN cancel_requested_at IS NULL THEN 100 ELSE 0 END"
+            " WHEN cancel_requested_at IS NULL"
+            " THEN (done + failed + cancelled + skipped) * 100 / total"
+            " ELSE (done + failed + skipped) * 100 / total END",
             persisted=True,
         )
     )

@@ -77,6 +77,7 @@ class JobRow:
     name: str
     handler: str
     status: str
+    #: Percent of its tasks that were processed, rounded down; the database computes it.
     progress: int
     total: int
     scheduled: int
@@ -119,6 +120,11 @@ class JobRow:
     def final(self) -> int:
         """How many tasks have ended."""
         return self.done + self.failed + self.cancelled + self.skipped
+
+    @property
+    def processed(self) -> int:
+        """How many tasks have ended, but not by a cancel of the job: what `progress` counts."""
+        return self.final - (0 if self.cancel_requested_at is None else self.cancelled)
 
     @property
     def unfinished(self) -> int:

@@ -68,9 +68,9 @@ class Counted(Protocol):
     @property
     def failed(self) -> int: ...
     @property
-    def cancelled(self) -> int: ...
+    def progress(self) -> int: ...
     @property
-    def skipped(self) -> int: ...
+    def processed(self) -> int: ...
     @property
     def final(self) -> int: ...
     @property
@@ -261,9 +261,12 @@ def _seconds(job: Counted, now: datetime | None) -> float:
 
 
 def shares(job: Counted) -> list[tuple[str, float, float]]:
-    """The parts of the bar as (tone, left, width) in percent; what is scheduled stays empty."""
+    """The parts of the bar as (tone, left, width) in percent.
+
+    What is scheduled stays empty, and so does what a cancel of the job has ended.
+    """
     if not job.total:
-        return [("done", 0.0, 100.0)] if job.is_final else []
+        return [("done", 0.0, 100.0)] if job.is_final and job.progress else []
     return list(_shares(job))
 
 
@@ -272,7 +275,7 @@ def _shares(job: Counted) -> Iterator[tuple[str, float, float]]:
     counts = (
         ("done", job.done),
         ("failed", job.failed),
-        ("cancelled", job.cancelled + job.skipped),
+        ("cancelled", job.processed - job.done - job.failed),
         ("running", job.in_progress),
     )
     for tone_name, count in counts:

@@ -68,8 +68,10 @@ def _jobs() -> None:
             "progress",
             sa.Integer(),
             sa.Computed(
-                "CASE WHEN total = 0 THEN 100"
-                " ELSE (done + failed + cancelled + skipped) * 100 / total END",
+                "CASE WHEN total = 0 THEN CASE WHEN cancel_requested_at IS NULL THEN 100 ELSE 0 END"
+                " WHEN cancel_requested_at IS NULL"
+                " THEN (done + failed + cancelled + skipped) * 100 / total"
+                " ELSE (done + failed + skipped) * 100 / total END",
                 persisted=True,
             ),
             nullable=False,

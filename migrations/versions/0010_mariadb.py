@@ -88,8 +88,9 @@ STATEMENTS = (
   cancelled INTEGER NOT NULL DEFAULT 0,
   skipped INTEGER NOT NULL DEFAULT 0,
   progress INTEGER GENERATED ALWAYS AS (
-    CASE WHEN total = 0 THEN 100
-    ELSE (done + failed + cancelled + skipped) * 100 DIV total END) STORED,
+    CASE WHEN total = 0 THEN CASE WHEN cancel_requested_at IS NULL THEN 100 ELSE 0 END
+    WHEN cancel_requested_at IS NULL THEN (done + failed + cancelled + skipped) * 100 DIV total
+    ELSE (done + failed + skipped) * 100 DIV total END) STORED,
   version INTEGER NOT NULL DEFAULT 0,
   created_at VARCHAR(27) NOT NULL,
   started_at VARCHAR(27),

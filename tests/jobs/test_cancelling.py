@@ -41,7 +41,7 @@ def test_a_queued_job_is_cancelled_at_once_without_any_worker(engines: Engines) 
     engine = engines(WORK, runs=False)
     job_id = engine.start_new_job("x", None, blank(3), "work")
     job = engine.cancel(job_id)
-    assert (job.status, job.progress, job.cancelled) == (JobStatus.CANCELLED, 100, 3)
+    assert (job.status, job.progress, job.cancelled) == (JobStatus.CANCELLED, 0, 3)
     assert job.finished_at
     assert job.started_at is None
     assert job == engine.job(job_id)

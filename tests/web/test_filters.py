@@ -20,7 +20,7 @@ def before(seconds: float) -> datetime:
 
 
 def job(**given: object) -> SimpleNamespace:
-    counts = dict.fromkeys(("in_progress", "done", "failed", "cancelled", "skipped", "final"), 0)
+    counts = dict.fromkeys(("in_progress", "done", "failed", "final", "processed", "progress"), 0)
     times = {"started_at": None, "finished_at": None, "is_final": False, "total": 100}
     return SimpleNamespace(**{**counts, **times, **given})
 
@@ -166,7 +166,7 @@ def test_the_time_left_is_a_round_guess(final: int, seconds: float, words: str) 
 
 
 def test_the_bar_has_a_part_for_each_kind_of_end() -> None:
-    mixed = job(total=8, done=4, failed=1, cancelled=1, skipped=1, in_progress=1)
+    mixed = job(total=8, done=4, failed=1, processed=7, in_progress=1)
     assert filters.shares(mixed) == [
         ("done", 0.0, 50.0),
         ("failed", 50.0, 12.5),
@@ -177,7 +177,14 @@ def test_the_bar_has_a_part_for_each_kind_of_end() -> None:
 
 def test_a_job_without_tasks_has_a_bar_that_is_empty_until_it_ends() -> None:
     assert filters.shares(job(total=0)) == []
-    assert filters.shares(job(total=0, is_final=True)) == [("done", 0.0, 100.0)]
+    ended = job(total=0, is_final=True, progress=100)
+    assert filters.shares(ended) == [("done", 0.0, 100.0)]
+
+
+def test_what_a_cancel_has_ended_leaves_the_bar_empty() -> None:
+    assert filters.shares(job(total=0, is_final=True)) == []
+    cancelled = job(total=4, done=1, processed=1, is_final=True)
+    assert filters.shares(cancelled)[2:] == [("cancelled", 25.0, 0.0), ("running", 25.0, 0.0)]
 
 
 def test_a_status_has_a_word_a_tone_and_an_icon() -> None:

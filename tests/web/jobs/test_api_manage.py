@@ -34,7 +34,7 @@ def test_a_job_that_waits_is_cancelled_at_once(oscar: Visitor, engine: Engine) -
     assert answer.status_code == 202
     job = answer.get_json()
     assert set(job) == JOB
-    assert (job["id"], job["status"], job["progress"]) == (job_id, "CANCELLED", 100)
+    assert (job["id"], job["status"], job["progress"]) == (job_id, "CANCELLED", 0)
     assert job["counts"]["cancelled"] == 1
     assert job["cancel_requested_by"]["email"] == oscar.email
     assert job["cancel_requested_at"].endswith("Z")

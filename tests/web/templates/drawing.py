@@ -40,6 +40,7 @@ def job(**given: Any) -> SimpleNamespace:
             "progress": 25,
             "total": 4,
             "final": 1,
+            "processed": 1,
             "is_final": False,
             "is_cancelling": False,
             "finishing": False,
