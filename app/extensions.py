@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
+from flask_sock import Sock
 from flask_wtf import CSRFProtect
 
 from app.config import Settings
@@ -21,6 +22,7 @@ from app.users.sign_ins import REMEMBERED
 db = SharedSQLAlchemy(model_class=Base, session_options={"scopefunc": scope_of_session})
 login_manager = LoginManager()
 csrf = CSRFProtect()
+sock = Sock()
 limiter = Limiter(get_remote_address)
 
 

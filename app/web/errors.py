@@ -14,6 +14,7 @@ from flask import Flask, g, jsonify, make_response, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import BadRequest, HTTPException
+from wsproto.utilities import ProtocolError
 
 from app.admin import RowNotFound
 from app.extensions import login_manager
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     CSRFError: (400, "csrf"),
+    ProtocolError: (400, "bad_handshake"),
     RowNotFound: (404, "not_found"),
     users.NotSignedIn: (401, "not_signed_in"),
     users.WrongSignIn: (401, "wrong_sign_in"),

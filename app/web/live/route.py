@@ -1,24 +1,24 @@
-"""Where sockets come in: counted at the door, served in their own thread, closed on the way out."""
+"""Where sockets come in: a seat is reserved before the handshake, and released at the end."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
-from simple_websocket.errors import ConnectionClosed
+from simple_websocket import ConnectionClosed, Server
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
-from app.extensions import the_database, the_engine, the_settings
+from app.extensions import sock, the_database, the_engine, the_settings
 from app.users import sign_ins
 from app.web.access import may
 from app.web.live.lookout import Lookout
 from app.web.live.sharing import Shared
-from app.web.live.socket import LiveSocket
+from app.web.live.socket import OPTIONS, LiveSocket, lock_raw_socket
 from app.web.live.watcher import Watcher
 from app.web.session import here
 
@@ -36,23 +36,25 @@ def init_app(app: Flask) -> None:
         app.extensions["jobdeck"], lambda keys: sign_ins.who_are(database, keys)
     )
     app.extensions["jobdeck_drawings"] = Shared()
-    app.add_url_rule("/live", "live", live, websocket=True)
+    app.config["SOCK_SERVER_OPTIONS"] = OPTIONS
+    sock.init_app(app)
     app.add_url_rule("/live", "live_without_upgrade", without_upgrade)
 
 
+@sock.route("/live")  # type: ignore[untyped-decorator]
 @may("view")
-def live() -> ResponseReturnValue:
-    """Serve one socket until it ends. Who may open it was asked before the upgrade."""
+def live(server: Server) -> None:
+    """Serve one socket until it ends. Who may open it was asked before the handshake."""
     engine, database, key = the_engine(), the_database(), here().key
-    with _seat(here().id, the_settings().max_sockets):
-        socket = LiveSocket(request.environ)
-        _serve(socket, key, lambda: Watcher(socket, engine, lambda: sign_ins.who(database, key)))
-    return _TakenOver()
+    socket = LiveSocket(server)
+    _serve(socket, key, lambda: Watcher(socket, engine, lambda: sign_ins.who(database, key)))
 
 
 @may("view")
 def without_upgrade() -> ResponseReturnValue:
-    """Say what this address is for."""
+    """Tell a page why its socket was refused, which a browser hides; else what this address is."""
+    with _open:
+        _demand_free_seat()
     message = "This address speaks websocket only."
     return {"error": {"code": "upgrade_required", "message": message}}, 426
 
@@ -63,6 +65,40 @@ def close_all() -> None:
         watchers = list(_watchers)
     for watcher in watchers:
         watcher.stop()
+
+
+def _reserve_seat() -> None:
+    """Reserve a seat before the handshake, or refuse: an answer after it is no answer any more."""
+    with _open:
+        _demand_free_seat()
+        _seats.append(here().id)
+    g.seat = here().id
+    lock_raw_socket(request.environ)
+
+
+def _release_seat(_error: BaseException | None) -> None:
+    if "seat" in g:
+        with _open:
+            _seats.remove(g.pop("seat"))
+
+
+sock.bp.before_request(_reserve_seat)
+sock.bp.teardown_request(_release_seat)
+
+
+def _demand_free_seat() -> None:
+    """Refuse when all seats are taken: pages need threads, too. To be called with the lock held.
+
+    Nobody has more than half of them, so that there are some for others.
+    """
+    most = the_settings().max_sockets
+    own = max(2, most // 2)
+    if len(_seats) >= most:
+        raise ServiceUnavailable("Too many live connections are open; try again later.")
+    if _seats.count(here().id) >= own:
+        raise TooManyRequests(
+            f"You have {own} live pages open, as many as one person may have. Close one of them."
+        )
 
 
 def _serve(socket: LiveSocket, key: str, watch: Callable[[], Watcher]) -> None:
@@ -90,33 +126,3 @@ def _listed(watcher: Watcher) -> Iterator[Watcher]:
     finally:
         with _open:
             _watchers.discard(watcher)
-
-
-@contextmanager
-def _seat(person_id: int, most: int) -> Iterator[None]:
-    """Take one of so many places, or refuse before the upgrade: pages need threads, too.
-
-    Nobody has more than half of them, so that there are some for others.
-    """
-    own = max(2, most // 2)
-    with _open:
-        if len(_seats) >= most:
-            raise ServiceUnavailable("Too many live connections are open; try again later.")
-        if _seats.count(person_id) >= own:
-            raise TooManyRequests(f"You have {own} live connections open; close one of them first.")
-        _seats.append(person_id)
-    try:
-        yield
-    finally:
-        with _open:
-            _seats.remove(person_id)
-
-
-class _TakenOver(Response):
-    """The answer when the connection was a socket: the web server must write nothing more."""
-
-    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        """End the request in the way that each web server understands."""
-        if "gunicorn.socket" in environ:
-            raise StopIteration
-        return super().__call__(environ, start_response)

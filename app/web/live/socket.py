@@ -1,107 +1,129 @@
-"""A server socket without the traps of the one it is made of.
+"""A server socket of flask-sock without the traps of the one it is made of.
 
-It writes whole messages, one writer at a time; a reader that stops reading is given up after some
-seconds instead of holding a thread for good; and others can wake it while it waits for a message.
+It writes whole messages, one writer at a time; a peer that stops reading is dropped after some
+seconds instead of holding a thread for good; and other threads can wake it while it waits for a
+message. All of it goes in where flask-sock takes it: the raw socket of the request, and OPTIONS.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
 import struct
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
-import simple_websocket
-from simple_websocket.errors import ConnectionClosed
-from werkzeug.exceptions import BadRequest
-from wsproto.utilities import ProtocolError
+from simple_websocket import ConnectionClosed, Server
 
 SEND_SECONDS = 5
-PING_SECONDS = 25
-#: Larger frames end the connection (1009); frames above live's own limit only get an error.
-MOST_BYTES = 1 << 20
+PING_SECONDS: Final = 25
+#: Where the web servers that have threads keep the raw socket of a request.
+RAW_SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")
 
 
-class _WholeWrites:
+class LockedSocket:
     """The raw socket, with send() that sends everything, and one sender at a time."""
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
-        self._one = threading.Lock()
+        self._sending = threading.Lock()
+        self.on_close: Callable[[], None] = lambda: None
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
 
     def send(self, content: bytes) -> int:
-        with self._one:
+        """Send all of it; raise OSError when the peer does not take it in time."""
+        with self._sending:
             self._raw.sendall(content)
         return len(content)
+
+    def close(self) -> None:
+        """End what is sent and read; the web server, whose socket this is, closes it.
+
+        The reader does this last of all, so it also tells that nothing will arrive any more.
+        """
+        with contextlib.suppress(OSError):
+            self._raw.shutdown(socket.SHUT_RDWR)
+        self.on_close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
 
-class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
+class Reader(threading.Thread):
+    """The thread that reads what arrives; it does not keep a process that ends."""
+
+    def __init__(self, target: Callable[[], None]) -> None:
+        super().__init__(target=target, daemon=True)
+
+    def run(self) -> None:
+        """Read until the socket ends, also when another thread ends it just then."""
+        with contextlib.suppress(ConnectionClosed):
+            super().run()
+
+
+#: SOCK_SERVER_OPTIONS of flask-sock. A larger frame ends the connection (1009); one above the
+#: watcher's own limit only gets an error.
+OPTIONS: Final = {
+    "ping_interval": PING_SECONDS,
+    "max_message_size": 1 << 20,
+    "thread_class": Reader,
+}
+
+
+def lock_raw_socket(environ: dict[str, Any]) -> None:
+    """Put a LockedSocket in place of the raw socket of a request, before the handshake."""
+    for name in RAW_SOCKETS:
+        if name in environ:
+            environ[name] = LockedSocket(environ[name])
+
+
+class LiveSocket:
     """The socket of one browser tab or program."""
 
-    sock: Any
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        super().__init__(
-            environ,
-            ping_interval=PING_SECONDS,
-            max_message_size=MOST_BYTES,
-            # The reader must not keep a process that ends.
-            thread_class=functools.partial(threading.Thread, daemon=True),
-        )
-
-    def handshake(self) -> None:
-        """Agree to speak, with the raw socket made safe before."""
-        self.sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0)
-        )
-        self.sock = _WholeWrites(self.sock)
-        try:
-            super().handshake()
-        except ProtocolError as error:
-            raise BadRequest from error
+    def __init__(self, server: Server) -> None:
+        self._server: Any = server
+        server.sock.on_close = self.wake
+        if not server.connected:
+            # The reader may have ended before it could tell.
+            self.wake()
 
     def wake(self) -> None:
         """Let wait() return; callable from every thread, and never waits itself."""
-        self.event.set()
+        self._server.event.set()
 
     def wait(self, seconds: float) -> None:
         """Wait for a message, for wake(), or for so many seconds."""
-        self.event.wait(seconds)
-        self.event.clear()
+        self._server.event.wait(seconds)
+        self._server.event.clear()
 
     def messages(self) -> Iterator[str | bytes]:
         """What has arrived; raise ConnectionClosed when nothing will any more."""
         # No more than there are now: who never stops talking must still be told, and be stopped.
-        for _ in range(len(self.input_buffer)):
-            yield self.input_buffer.pop(0)
-        if not self.connected:
-            raise ConnectionClosed(self.close_reason, self.close_message)
+        for _ in range(len(self._server.input_buffer)):
+            yield self._server.input_buffer.pop(0)
+        if not self._server.connected:
+            raise ConnectionClosed(self._server.close_reason, self._server.close_message)
 
     def send(self, content: str) -> None:
         """Send a whole message; a peer that does not read it in time is gone."""
         try:
-            super().send(content)
+            self._server.send(content)
         except OSError as error:
             self.give_up()
             raise ConnectionClosed(1006, "The peer does not read.") from error
 
     def give_up(self) -> None:
         """Drop the connection without a farewell, so that no thread waits for it."""
-        self.connected = False
-        self.event.set()
+        self._server.connected = False
+        self.wake()
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            self._server.sock.shutdown(socket.SHUT_RDWR)
 
     def say_goodbye(self, code: int, reason: str) -> None:
         """Close with a code that tells the peer what to do."""
         with contextlib.suppress(ConnectionClosed, OSError):
-            self.close(code, reason)
+            self._server.close(code, reason)
 
     def end(self) -> None:
         """Let the reader see the end of what arrives, and wait until it has.
@@ -109,15 +131,7 @@ class LiveSocket(simple_websocket.Server):  # type: ignore[misc]
         The web server closes the connection next; a reader that still waits for it would not be
         told, and stay until the next ping is due.
         """
-        self.connected = False
+        self._server.connected = False
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RD)
-        self.thread.join(SEND_SECONDS)
-
-    def _handle_events(self) -> bool:
-        goes_on = bool(super()._handle_events())
-        if not goes_on:
-            # Who waits is woken by the one below, but may find the socket connected yet.
-            self.connected = False
-            self.event.set()
-        return goes_on
+            self._server.sock.shutdown(socket.SHUT_RD)
+        self._server.thread.join(SEND_SECONDS)

@@ -55,7 +55,7 @@ class TestSilent:
 
     @pytest.fixture(autouse=True)
     def _ping_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(live_socket, "PING_SECONDS", 0.2)
+        monkeypatch.setitem(live_socket.OPTIONS, "ping_interval", 0.2)
         monkeypatch.setattr(watcher, "IDLE_SECONDS", 0.2)
 
     def test_a_silent_peer_frees_its_place_and_its_threads(self, peer: socket.socket) -> None:
