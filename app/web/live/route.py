@@ -16,6 +16,7 @@ from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 from app.extensions import sock, the_database, the_engine, the_settings
 from app.users import sign_ins
 from app.web.access import may
+from app.web.htmx import asked_by_script
 from app.web.live.lookout import Lookout
 from app.web.live.sharing import Shared
 from app.web.live.socket import OPTIONS, LiveSocket, lock_raw_socket
@@ -55,6 +56,8 @@ def without_upgrade() -> ResponseReturnValue:
     """Tell a page why its socket was refused, which a browser hides; else what this address is."""
     with _open:
         _demand_free_seat()
+    if asked_by_script():
+        return "", 204
     message = "This address speaks websocket only."
     return {"error": {"code": "upgrade_required", "message": message}}, 426
 
@@ -94,7 +97,7 @@ def _demand_free_seat() -> None:
     most = the_settings().max_sockets
     own = max(2, most // 2)
     if len(_seats) >= most:
-        raise ServiceUnavailable("Too many live connections are open; try again later.")
+        raise ServiceUnavailable("Too many live pages are open here just now. Try again later.")
     if _seats.count(here().id) >= own:
         raise TooManyRequests(
             f"You have {own} live pages open, as many as one person may have. Close one of them."

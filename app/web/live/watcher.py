@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from app.db import iso, now
 from app.jobs import Engine, JobsError
 from app.users.errors import UsersError
 from app.users.people import Person
 from app.web.live import kinds
-from app.web.live.socket import LiveSocket
+from app.web.live.socket import PING_SECONDS, LiveSocket
 from app.web.live.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ PAUSE_SECONDS = 0.2
 #: Whether the person is still signed in is asked again after so long.
 TRUST_SECONDS = 1.0
 IDLE_SECONDS = 5.0
+#: A page cannot see the pings of the protocol. So much silence is broken by a heartbeat.
+HEARTBEAT_SECONDS = PING_SECONDS
 MOST_TOPICS = 50
 MOST_TEXT = 16_384
 #: A program that does not understand this many times is not listened to any more.
@@ -60,6 +63,7 @@ class Watcher:
         self._first = self._last = 0.0  # when the first and the last of these changes came
         self._changing = threading.Lock()
         self._looked_at = 0.0
+        self._sent_at = time.monotonic()
         self._mistakes = 0
         self._stopping = False
 
@@ -91,6 +95,7 @@ class Watcher:
                     self._check_person(IDLE_SECONDS)
                     self._look_again_as_another()
                     self._tell()
+                    self._send_heartbeat()
         except Goodbye as goodbye:
             self._socket.say_goodbye(*goodbye.farewell)
 
@@ -127,6 +132,10 @@ class Watcher:
                     # It is as others have seen it before the last change: look again soon.
                     self._note(changed, last)
         self._looked_at = time.monotonic()
+
+    def _send_heartbeat(self) -> None:
+        if time.monotonic() - self._sent_at >= HEARTBEAT_SECONDS:
+            self._send({"heartbeat": iso(now())})
 
     def _look_again_as_another(self) -> None:
         """Show everything once more to a person whose role has changed."""
@@ -198,6 +207,7 @@ class Watcher:
             self._send({"topic": name, "boot": self._engine.boot, **message})
 
     def _send(self, message: dict[str, Any]) -> None:
+        self._sent_at = time.monotonic()
         self._socket.send(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
 
 

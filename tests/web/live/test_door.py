@@ -66,7 +66,7 @@ class TestWithTwoPlaces:
         taken = [listen(vera) for _ in range(2)]
         status, text = refusal(address, vera)
         assert status == 503
-        assert "Too many live connections" in text
+        assert "Too many live pages" in text
         assert vera.get("/jobs").status_code == 200
         assert all(each.snapshot("job-updates") == [] for each in taken)
 
