@@ -83,7 +83,7 @@ def of_person(database: Database, person: Person, limit: int = 50) -> list[SignI
         found = connection.execute(query).all()
     return [
         SignInRow(
-            id=_name_of(key),
+            id=id_of(key),
             since=since,
             until=until,
             is_remembered=until - since > FOR_A_DAY,
@@ -97,7 +97,7 @@ def end_one(database: Database, person: Person, sign_in_id: str) -> None:
     """End the sign-in of this person that has this id; one that has ended already is no error."""
     with database.writing() as connection:
         keys = connection.scalars(select(SignIn.key).where(SignIn.user_id == person.id))
-        ended = [key for key in keys if _name_of(key) == sign_in_id]
+        ended = [key for key in keys if id_of(key) == sign_in_id]
         connection.execute(delete(SignIn).where(SignIn.key.in_(ended)))
 
 
@@ -111,6 +111,11 @@ def end_of(connection: Connection, user_id: int, *, but: str | None = None) -> N
     """End every sign-in of this account, except for the one with the key `but`."""
     ended = delete(SignIn).where(SignIn.user_id == user_id)
     connection.execute(ended if but is None else ended.where(SignIn.key != but))
+
+
+def id_of(key: str) -> str:
+    """The id of a sign-in: it names the key, and cannot be turned back into it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _password_of(database: Database, email: str) -> tuple[int | None, str | None]:
@@ -152,7 +157,3 @@ def _person(row: Row[*tuple[Any, ...]]) -> Person:
         time_zone=row.time_zone,
         has_chosen_zone=row.has_chosen_zone,
     )
-
-
-def _name_of(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:16]

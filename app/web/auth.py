@@ -7,6 +7,7 @@ from typing import Final
 
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
@@ -60,6 +61,27 @@ def set_password(token: str) -> ResponseReturnValue:
     if request.method == "POST":
         return _set_password(token, person)
     return render_template("auth/set_password.html", errors={}, person=person)
+
+
+@bp.get("/session")
+@public
+def session_now() -> ResponseReturnValue:
+    """Tell an open page who is signed in now, and the CSRF token that its forms need then."""
+    person = session.the_person()
+    if person is None:
+        return {"person": None}
+    return {
+        "person": {"id": person.id, "email": person.email},
+        "sessionId": person.session_id,
+        "csrfToken": generate_csrf(),
+    }
+
+
+@bp.get("/signed-in")
+@may("view")
+def signed_in() -> ResponseReturnValue:
+    """Send a person back to the page beside which they have signed in."""
+    return render_template("auth/signed_in.html")
 
 
 @bp.get("/login/background")

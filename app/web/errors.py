@@ -20,8 +20,10 @@ from app.admin import RowNotFound
 from app.extensions import login_manager
 from app.jobs import errors as jobs
 from app.users import errors as users
+from app.web import resubmit
+from app.web.access import SAFE
 from app.web.hearing import BROKEN_OFF
-from app.web.htmx import asked_by_script, shown_address
+from app.web.htmx import asked_by_script
 
 log = logging.getLogger(__name__)
 
@@ -123,10 +125,13 @@ def _said(problem: Problem, error: Exception) -> ResponseReturnValue:
         return jsonify(error=as_json(problem)), problem.status
     if request.url_rule is not None and request.url_rule.websocket:
         return problem.message, problem.status, {"Content-Type": "text/plain; charset=utf-8"}
-    if problem.status == 401:
-        return _to_sign_in()
     if asked_by_script():
+        # A redirect would be followed by the script, and the sign-in page put into the popup.
         return problem.message, problem.status, {"Content-Type": "text/plain; charset=utf-8"}
+    if problem.status == 401 and request.method in SAFE:
+        return redirect(url_for("auth.login", next=request.full_path.rstrip("?")))
+    if problem.code in resubmit.CODES and (page := resubmit.resubmission(problem.status)):
+        return page, problem.status
     return _page(problem)
 
 
@@ -165,14 +170,6 @@ def _fields_of(error: Exception) -> dict[str, str]:
     return {
         name: said if isinstance(said, str) else " ".join(said) for name, said in fields.items()
     }
-
-
-def _to_sign_in() -> ResponseReturnValue:
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    if not asked_by_script():
-        return redirect(url_for("auth.login", next=wanted), 302 if wanted else 303)
-    # A redirect would be followed by the script, and the sign-in page put into the popup.
-    return "", 401, {"HX-Redirect": url_for("auth.login", next=shown_address() or None)}
 
 
 def _page(problem: Problem) -> ResponseReturnValue:

@@ -27,6 +27,11 @@ class SignedIn(Person):
         """What the cookie holds: the key of the sign-in, so that it dies with it."""
         return self.key
 
+    @property
+    def session_id(self) -> str:
+        """The id of the sign-in; a page keeps it to notice that another one took its place."""
+        return sign_ins.id_of(self.key)
+
 
 def the_person() -> SignedIn | None:
     """Who is signed in, as they are now; None for a stranger."""

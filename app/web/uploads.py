@@ -26,7 +26,7 @@ from app.web.access import may
 from app.web.files import file_of
 from app.web.job_form import entered, form_of
 from app.web.pages import job_for
-from app.web.session import here
+from app.web.session import here, the_person
 
 bp = Blueprint("files", __name__)
 
@@ -56,7 +56,7 @@ class UploadingRequest(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        if self.endpoint not in TAKING:
+        if self.endpoint not in TAKING or the_person() is None:
             return super()._get_file_stream(
                 total_content_length, content_type, filename, content_length
             )

@@ -81,6 +81,8 @@ DOORS: Final = [
     # Signing in and out, and what watches the process
     Door("GET", "/login", "public", (200, 302)),
     Door("POST", "/login", "public", 401, Sent(form={"email": "x@example.com", "password": "x"})),
+    Door("GET", "/session", "public"),
+    Door("GET", "/signed-in", "view"),
     Door("GET", "/login/background", "public", 404),
     Door("GET", "/setup/<token>", "public", 410, parts={"token": "x"}),
     Door("POST", "/setup/<token>", "public", 410, parts={"token": "x"}),

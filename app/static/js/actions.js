@@ -17,8 +17,9 @@ export function watchActions() {
     if (!busy.has(form)) send(form, submitter, into);
   });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-    // What was asked has been answered, but for a form that comes back with its mistakes.
-    if (ctx.request.method === "POST" && ctx.response.status !== 422) closeQuestion();
+    // What was asked has been answered, but for a form that comes back with its mistakes, and one
+    // whose session has ended: it is sent once more.
+    if (ctx.request.method === "POST" && ![400, 401, 422].includes(ctx.response.status)) closeQuestion();
   });
   // A swap may disable the very button that was pressed.
   let release;

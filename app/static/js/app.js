@@ -10,6 +10,7 @@ import { watchPreferences } from "./preferences.js";
 import { watchRecords } from "./records.js";
 import { watchRequests } from "./requests.js";
 import { watchRows } from "./rows.js";
+import { watchSession } from "./session.js";
 import { keepTimes } from "./times.js";
 import { showWaitingToasts } from "./toasts.js";
 import { watchUploads } from "./uploads.js";
@@ -18,6 +19,7 @@ import { watchZones } from "./zones.js";
 /** Open the popup of a job from anywhere: `OpenJobInfoPopup(42)`. */
 window.OpenJobInfoPopup = openJobInfo;
 
+watchSession();
 watchRequests();
 trackHistory();
 restoreOnBack();

@@ -1,22 +1,21 @@
 // One websocket for the page. Whatever carries data-live="topic" is subscribed while it is there.
+import { connect, isOpen, keepConnection, resume, send } from "./connection.js";
 import { closeDialog, holdFocus } from "./dialogs.js";
 import { morph, parse, reconcile } from "./morph.js";
-import { goToLogin, isSignedOut } from "./requests.js";
+import { meetSignOut } from "./session.js";
 import { tickTimes } from "./times.js";
 import { toast } from "./toasts.js";
 
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 5000;
-const HIDDEN = 60_000;
-const SIGNED_OUT = 4401;
-const REFUSED = 1008;
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", off: "Not live" };
+const WORDS = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+  refused: "Not live",
+  off: "Not live",
+  "signed-out": "Signed out",
+};
 
-let socket = null;
-let timer = 0;
-let sleep = 0;
-let wait = FIRST_WAIT;
-let stopped = false;
 const subscribed = new Set();
 const waiting = new Map(); // by topic: what has come and is not shown yet
 
@@ -27,18 +26,16 @@ export function startLive() {
   let before = new Set();
   document.addEventListener("htmx:before:swap", () => (before = new Set(subscribed)));
   document.addEventListener("htmx:after:swap", ({ detail }) => renew(detail.ctx.target, before));
-  addEventListener("online", reconnectNow);
-  addEventListener("pagehide", () => socket?.close(1000));
-  addEventListener("pageshow", ({ persisted }) => persisted && reconnectNow());
-  document.addEventListener("visibilitychange", restWhileHidden);
+  document.addEventListener("session:renewed", resume);
+  keepConnection({
+    isWanted: () => wantedTopics().size > 0,
+    opened: follow,
+    received: receive,
+    lost: () => subscribed.clear(),
+    signedOut: () => meetSignOut(),
+    say,
+  });
   follow();
-}
-
-// Each socket costs the server two threads: a tab that nobody looks at for long gives its own back.
-function restWhileHidden() {
-  clearTimeout(sleep);
-  if (document.hidden) sleep = setTimeout(() => socket?.close(1000), HIDDEN);
-  else reconnectNow();
 }
 
 function wantedTopics(within = document.body) {
@@ -49,83 +46,33 @@ function wantedTopics(within = document.body) {
 // Subscribe to what has come, unsubscribe from what has gone.
 function follow() {
   const wanted = wantedTopics();
-  if (wanted.size && !socket && !timer) return connect();
-  if (socket?.readyState !== WebSocket.OPEN) return;
-  for (const topic of subscribed) if (!wanted.has(topic)) send("unsubscribe", topic);
-  for (const topic of wanted) if (!subscribed.has(topic)) send("subscribe", topic);
+  if (!isOpen()) return connect();
+  for (const topic of subscribed) if (!wanted.has(topic)) ask("unsubscribe", topic);
+  for (const topic of wanted) if (!subscribed.has(topic)) ask("subscribe", topic);
 }
 
 // The answer to a request may be older than what the socket has shown already, and the socket tells
 // only what has changed since. So it is asked to tell everything once more.
 function renew(target, before) {
   const within = typeof target === "string" ? document.querySelector(target) : target;
-  if (!within || socket?.readyState !== WebSocket.OPEN) return;
+  if (!within || !isOpen()) return;
   for (const topic of wantedTopics(within)) {
     if (!before.has(topic) || !subscribed.has(topic)) continue;
-    send("unsubscribe", topic);
-    send("subscribe", topic);
+    ask("unsubscribe", topic);
+    ask("subscribe", topic);
   }
 }
 
-function send(verb, topic) {
-  socket.send(JSON.stringify({ [verb]: topic }));
+function ask(verb, topic) {
+  send({ [verb]: topic });
   if (verb === "subscribe") subscribed.add(topic);
   else subscribed.delete(topic);
   waiting.delete(topic);
 }
 
-function connect() {
-  if (stopped) return;
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  socket = new WebSocket(`${scheme}://${location.host}/live`);
-  let opened = false;
-  socket.addEventListener("open", () => {
-    opened = true;
-    follow();
-  });
-  socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
-  socket.addEventListener("close", ({ code }) => lost(code, opened));
-}
-
-function lost(code, wasOpen) {
-  if (!wasOpen) askWhy();
-  socket = null;
-  subscribed.clear();
-  if (code === SIGNED_OUT) {
-    stopped = true;
-    goToLogin();
-  } else if (code === REFUSED) {
-    stop("The server ended the live connection. Load the page again to go on.");
-  } else {
-    say("reconnecting");
-    if (document.hidden) return;
-    timer = setTimeout(reconnectNow, wait);
-    wait = Math.min(wait * 2, LONGEST_WAIT);
-  }
-}
-
-// A browser does not tell why a socket was refused. It may be that nobody is signed in any more.
-async function askWhy() {
-  if (await isSignedOut()) lost(SIGNED_OUT, true);
-}
-
-function stop(sentence) {
-  stopped = true;
-  say("off");
-  toast(sentence, "error");
-}
-
-function reconnectNow() {
-  clearTimeout(timer);
-  timer = 0;
-  if (!socket && wantedTopics().size) connect();
-}
-
 /** A browser that is slower than the news shows the newest of it, and hears its person meanwhile. */
 export function receive(message) {
   if (message.error) return refused(message);
-  wait = FIRST_WAIT;
-  say("live");
   if (message.subscribed || !subscribed.has(message.topic)) return;
   if (!waiting.size) setTimeout(show);
   waiting.set(message.topic, merged(waiting.get(message.topic), message));
@@ -177,10 +124,19 @@ function isAtEnd(element) {
   return element.scrollTop + element.clientHeight >= element.scrollHeight - 4;
 }
 
-function say(state) {
+function say(state, sentence = "") {
   const indicator = document.getElementById("live-indicator");
-  if (!indicator || indicator.dataset.state === state) return;
+  if (!indicator) return;
+  showReason(sentence);
+  if (indicator.dataset.state === state) return;
+  document.documentElement.dataset.connection = state; // an open dialog shows it too
   indicator.dataset.state = state;
   indicator.textContent = WORDS[state];
-  document.documentElement.dataset.connection = state; // an open dialog shows it too
+}
+
+function showReason(sentence) {
+  const reason = document.getElementById("live-reason");
+  reason.hidden = !sentence;
+  const text = document.getElementById("live-reason-text");
+  if (text.textContent !== sentence) text.textContent = sentence;
 }

@@ -1,4 +1,5 @@
 // What every htmx request has in common: its CSRF token, a sign of work, a sentence when it fails.
+import { mayBeSent, meetSignOut, refreshSession } from "./session.js";
 import { toast } from "./toasts.js";
 
 const SENTENCES = {
@@ -19,21 +20,6 @@ export function watchRequests() {
   document.addEventListener("htmx:error", sayThatItFailed);
 }
 
-/** Sign in, and come back to this very place. */
-export function goToLogin() {
-  location.assign(`${loginAddress()}?next=${encodeURIComponent(location.pathname + location.search)}`);
-}
-
-/** The sign-in page is only shown to those who need it; others are sent on from there. */
-export async function isSignedOut() {
-  const answer = await fetch(loginAddress(), { redirect: "manual" }).catch(() => null);
-  return answer?.status === 200;
-}
-
-function loginAddress() {
-  return document.querySelector("meta[name=login-url]")?.content ?? "/login";
-}
-
 function addToken({ detail: { ctx } }) {
   if (ctx.request.method === "GET") return;
   const token = document.querySelector("meta[name=csrf-token]")?.content;
@@ -52,8 +38,18 @@ function keepErrorsOut(event) {
   const { status } = event.detail.ctx.response ?? {};
   if (!status || status < 400 || (status === 422 && !isSentence(event.detail.ctx))) return;
   event.preventDefault();
-  if (status === 401) goToLogin();
-  else toast(sentenceOf(event.detail.ctx) ?? "The server could not do that. It has been logged.", "error");
+  tellOf(event.detail.ctx);
+}
+
+async function tellOf(ctx) {
+  const { status } = ctx.response;
+  if (status === 401) return isForm(ctx.sourceElement) ? mayBeSent(ctx.sourceElement) : meetSignOut();
+  if (status === 400 && (await refreshSession())) return;
+  toast(sentenceOf(ctx) ?? "The server could not do that. It has been logged.", "error");
+}
+
+function isForm(element) {
+  return element instanceof HTMLFormElement;
 }
 
 // A script is answered with the sentence itself; something before the server answers with a page.

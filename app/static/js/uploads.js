@@ -1,6 +1,6 @@
 // A file of a form is uploaded as soon as it is chosen; the form then sends the number it got.
 // Without this script, the form sends the file itself.
-import { goToLogin } from "./requests.js";
+import { mayBeSent } from "./session.js";
 
 const MB = 2 ** 20;
 let waiting = null; // a form that was sent while a file of it was on its way
@@ -14,6 +14,8 @@ export function watchUploads() {
     const button = target.closest?.("[data-upload-remove]");
     if (button) remove(button.closest("[data-upload]"));
   });
+  // An upload belongs to who sent it: another session sends it again.
+  document.addEventListener("session:renewed", sendChosen);
   // Before htmx hears of it.
   document.addEventListener("submit", wait, true);
 }
@@ -51,11 +53,28 @@ function send(box, file) {
 
 function settle(box, { status, response }) {
   if (!box.isConnected) return;
-  if (status === 401) return goToLogin();
+  if (status === 401 || (status === 400 && !box.isRepeated)) return repeat(box);
   if (status !== 201) return fail(box, sentence(response) ?? "The file could not be uploaded. Choose it again.");
+  box.isRepeated = false;
   say(box, "done", response.name, size(response.size));
   setNumber(box, response.id);
   goOn(box.closest("form"));
+}
+
+// The session has ended meanwhile. The file stays chosen, and is sent once somebody is signed in again.
+async function repeat(box) {
+  const { files } = parts(box).input;
+  box.isRepeated = true;
+  if (await mayBeSent(box.closest("form"))) return begin(box, files[0]);
+  waiting = null;
+  say(box, "failed", files[0].name, "is still chosen. It is uploaded once you are signed in again.");
+}
+
+function sendChosen() {
+  for (const box of document.querySelectorAll("[data-upload]")) {
+    const { files } = parts(box).input;
+    if (files.length) begin(box, files[0]);
+  }
 }
 
 function sentence(response) {

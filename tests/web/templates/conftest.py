@@ -27,7 +27,9 @@ ENDPOINTS = {
     "actions.start_now": "/jobs/<int:job_id>/start",
     "auth.login": "/login",
     "auth.logout": "/logout",
+    "auth.session_now": "/session",
     "auth.setup": "/setup",
+    "auth.signed_in": "/signed-in",
     "files.show": "/jobs/<int:job_id>/files/<name>",
     "files.upload": "/files",
     "handlers.index": "/handlers",
@@ -37,6 +39,19 @@ ENDPOINTS = {
     "jobs.preview": "/jobs/preview",
     "jobs.show": "/jobs/<int:job_id>",
 }
+
+
+def a_user(email: str, role: str) -> SimpleNamespace:
+    """Who is signed in, as templates see them."""
+    return SimpleNamespace(
+        id=1,
+        email=email,
+        role=role,
+        session_id="a session",
+        is_authenticated=True,
+        time_zone=None,
+        has_chosen_zone=False,
+    )
 
 
 @pytest.fixture
@@ -54,9 +69,7 @@ def app() -> Iterator[Flask]:
     filters.register(app)
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     app.jinja_env.tests["broken"] = lambda handler: handler == "shred"
-    user = SimpleNamespace(email="ada@example.com", role="operator", is_authenticated=True)
-    user.time_zone, user.has_chosen_zone = None, False
-    app.jinja_env.globals["current_user"] = user
+    app.jinja_env.globals["current_user"] = a_user("ada@example.com", "operator")
     app.jinja_env.globals["navbar_jobs"] = lambda: SimpleNamespace(active=0, rows=[])
     app.jinja_env.globals["entries"] = lambda person: ()
     for endpoint, path in ENDPOINTS.items():

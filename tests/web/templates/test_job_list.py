@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from flask import Flask, render_template
 
+from tests.web.templates.conftest import a_user
 from tests.web.templates.drawing import index, job
 
 
@@ -31,11 +30,5 @@ def test_an_empty_list_says_how_to_begin(app: Flask) -> None:
 
 
 def test_a_viewer_sees_why_nothing_can_be_created(app: Flask) -> None:
-    app.jinja_env.globals["current_user"] = SimpleNamespace(
-        email="vera@example.com",
-        role="viewer",
-        is_authenticated=True,
-        has_chosen_zone=True,
-        time_zone="UTC",
-    )
+    app.jinja_env.globals["current_user"] = a_user("vera@example.com", "viewer")
     assert "A viewer may not start jobs." in index(rows=[], may_start=False)
