@@ -17,9 +17,10 @@ import socket
 import stat
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 Owner = TypeVar("Owner")
@@ -65,6 +66,37 @@ def _close(number: int) -> None:
     os.dup2(nothing, number, inheritable=False)
     if nothing != number:
         os.close(nothing)
+
+
+class ForkGuard:
+    """End a child that is forked within and comes to the end of it, as the end of a script does.
+
+    It would go on in place of its parent: answer its request, wait for its next task.
+    """
+
+    __slots__ = ("_process",)
+
+    def __enter__(self) -> None:
+        self._process = os.getpid()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if os.getpid() != self._process:
+            _exit(error)
+
+
+def _exit(error: BaseException | None) -> NoReturn:
+    """End this process with the code with which Python would end."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        code = error.code or 0
+    elif isinstance(error, SystemExit):
+        sys.stderr.write(f"{error.code}\n")
+    elif error:
+        traceback.print_exception(error)
+    for each in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            each.flush()
+    os._exit(code & 0xFF)
 
 
 class Isolation:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from app.fork_safety import ForkGuard
 from app.jobs.call import Call
 from app.jobs.errors import BadHandler, TaskCancelled, TaskLost, TaskTimedOut
 
@@ -66,7 +67,7 @@ async def _cancellable(
         with suppress(RuntimeError):  # it has just ended, and its loop is closed
             loop.call_soon_threadsafe(cancel)
 
-    with call.listening(hear):
+    with call.listening(hear), ForkGuard():
         return await awaitable
 
 

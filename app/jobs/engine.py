@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from app.config import Settings
 from app.db import Database
+from app.fork_safety import ForkGuard
 from app.jobs import signals
 from app.jobs.adding import new_tasks
 from app.jobs.amending import LONGEST_NAME, Amending
@@ -266,7 +267,8 @@ class Engine(Changing, Amending, Steering):
 
     def _validated(self, handler: Handler, params: Params, person: HasId | int | None) -> Any:
         # Without a model there is no code of an author to run.
-        with self._within() if handler.params else contextlib.nullcontext():
+        within = self._within() if handler.params else contextlib.nullcontext()
+        with within, ForkGuard():
             return handler.validate_params(params, self._asked_by(person))
 
     def _asked_by(self, person: HasId | int | None) -> dict[str, object]:

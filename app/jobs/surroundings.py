@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
+from app.fork_safety import ForkGuard
 from app.jobs.call import Call
 from app.jobs.errors import TaskTimedOut
 
@@ -27,7 +28,7 @@ def entered(within: Within, call: Call) -> Iterator[None]:
     context = within()
     end = getattr(context, "end", None)
     if end is None:
-        with context:
+        with context, ForkGuard():
             yield
         return
 
@@ -35,7 +36,7 @@ def entered(within: Within, call: Call) -> Iterator[None]:
         if call.timed_out:
             end(TaskTimedOut())
 
-    with context, call.listening(hear):
+    with context, call.listening(hear), ForkGuard():
         yield
 
 
@@ -48,15 +49,21 @@ def each_within(within: Within, items: Callable[[], Iterator[Item]]) -> Iterator
 
     def begin() -> Iterator[Item]:
         stack.enter_context(within())
-        made = items()
+        with ForkGuard():
+            made = items()
         stack.callback(getattr(made, "close", lambda: None))
         return made
 
     try:
         made = own.run(begin)
-        while (item := own.run(next, made, _END)) is not _END:
+        while (item := own.run(_next, made)) is not _END:
             yield item
     except BaseException as error:
         own.run(stack.__exit__, type(error), error, error.__traceback__)
         raise
     own.run(stack.close)
+
+
+def _next(made: Iterator[Item]) -> Item:
+    with ForkGuard():
+        return next(made, _END)

@@ -15,7 +15,9 @@ from multiprocessing.pool import Pool
 
 from pydantic import BaseModel
 
-from app.jobs import Task, task_handler
+from app.jobs import Job, Task, task_handler
+
+IN_THE_CHILD = 99
 
 
 class Forking(BaseModel):
@@ -112,6 +114,49 @@ def pools(_: Task) -> list[int]:
 def several(_: object) -> Iterator[dict[str, object]]:
     """So many that pools are made at once."""
     yield from ({} for _ in range(12))
+
+
+class Leaving(BaseModel):
+    """How a forked child leaves the code of its author."""
+
+    how: str
+
+
+def leave(how: str) -> int:
+    """Fork; the child comes to the end of what its author wrote. Return its exit code."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if how == "raise":
+        raise ValueError("in the child")
+    if how == "exit":
+        sys.exit(3)
+    return IN_THE_CHILD
+
+
+@task_handler(params=Leaving)
+def leaves_in_a_fork(task: Task) -> int:
+    """Return what became of a child that has left a handler."""
+    return leave(task.job.params.how)
+
+
+@leaves_in_a_fork.tasks
+def one_after_a_fork(params: Leaving) -> Iterator[dict[str, object]]:
+    """Say what became of a child that has left a generator."""
+    yield {"code": leave(params.how)}
+
+
+@leaves_in_a_fork.on_all_tasks_done
+def leave_a_callback(job: Job) -> None:
+    """Say what became of a child that has left a callback."""
+    code = leave(job.params.how)
+    if code != IN_THE_CHILD:
+        job.set_state_field("code", code)
+
+
+@task_handler(params=Leaving)
+async def leaves_a_coroutine(task: Task) -> int:
+    """Return what became of a child that has left a coroutine."""
+    return leave(task.job.params.how)
 
 
 @task_handler

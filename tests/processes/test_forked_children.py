@@ -110,6 +110,21 @@ def test_a_child_keeps_no_connection_open(server: Server) -> None:
             assert said
 
 
+@pytest.mark.parametrize(("how", "code"), [("return", 0), ("raise", 1), ("exit", 3)])
+def test_a_child_ends_with_the_code_of_its_author(server: Server, how: str, code: int) -> None:
+    for handler in ("leaves_in_a_fork", "leaves_a_coroutine"):
+        job_id = started(server, handler, how=how)
+        eventually(lambda: ended(server, job_id), within=20)  # noqa: B023
+        assert first_task(server, job_id)["result"] == code
+        if handler == "leaves_in_a_fork":
+            assert first_task(server, job_id)["state"] == {"code": code}
+            assert eventually(lambda: state_of(server, job_id)) == {"code": code}  # noqa: B023
+
+
+def state_of(web: Server, job_id: int) -> Any:
+    return web.api("GET", f"/jobs/{job_id}")["state"]
+
+
 def test_a_child_that_speaks_for_its_task_is_refused(server: Server) -> None:
     job_id = started(server, "speaks_in_a_fork")
     eventually(lambda: ended(server, job_id), within=20)
