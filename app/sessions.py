@@ -243,6 +243,8 @@ def only_reads(sql: str) -> bool:
 
 
 def _transaction_of(connection: Connection) -> SessionTransaction | None:
+    if connection.invalidated:  # by an error that ends a thread, such as a timeout's
+        return None
     info = connection.connection.record_info
     return info.get(_KEY) if info else None
 
@@ -253,9 +255,8 @@ def _rest(connection: Connection, *_: object) -> None:
 
 
 def _rest_after_error(context: ExceptionContext) -> None:
-    connection = context.connection
-    if connection is not None and not connection.invalidated:
-        _rest(connection)
+    if context.connection is not None:
+        _rest(context.connection)
 
 
 def _close_soon(connection: Connection) -> None:

@@ -264,6 +264,20 @@ def test_what_a_scope_has_not_committed_is_ended_from_another_thread(library: Da
     assert set(names(library)) == {"elsewhere"}
 
 
+@pytest.mark.conformance
+def test_a_session_is_closed_after_what_ends_a_thread(library: Database) -> None:
+    with sessions.Scope() as scope:
+        session = Session(library.for_sessions)
+        session.add(Author(name="lost"))
+        session.flush()
+        scope.error = KeyboardInterrupt("for one")
+        with pytest.raises(KeyboardInterrupt):
+            session.scalars(select(Author)).all()
+        session.close()
+    write_elsewhere(library)
+    assert names(library) == ["elsewhere"]
+
+
 def uses(session: Session) -> list[Callable[[], object]]:
     """Whatever a session is used for."""
     return [
