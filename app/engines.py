@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,14 +134,20 @@ _POSTGRESQL_SETTINGS: Final = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "transform_null_equals": "off",
+    # What is asked of its catalogues, and of views.
+    "quote_all_identifiers": "off",
+    "restrict_nonsystem_relation_kind": "",
     # Each statement sees what is committed by then. No time but our own ends one or a connection.
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
     "statement_timeout": "0",
+    "transaction_timeout": "0",
     "idle_session_timeout": "0",
     # The ways that rows are found by. To compile a statement takes longer than any of ours.
     "jit": "off",
+    "force_parallel_mode": "off",
+    "debug_parallel_query": "off",
     "plan_cache_mode": "auto",
     "from_collapse_limit": "8",
     "join_collapse_limit": "8",
@@ -205,14 +212,18 @@ def _prepare_postgresql(connection: Any, settings: Mapping[str, str]) -> None:
             "with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and let "
             "JOBDECK_DATABASE_URL name it."
         )
-    if connection.info.server_version >= 170_000:
-        settings = {**settings, "transaction_timeout": "0"}
-    said = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+    said = ", ".join(starmap(_set_if_known, settings.items()))
     path = f"set_config('search_path', coalesce(({_SEARCH_PATH}), 'public'), false)"
     # In no transaction, for what is set in one is gone when it is rolled back.
     connection.autocommit = True
     connection.execute(f"SELECT {said}, {path}")
     connection.autocommit = False
+
+
+def _set_if_known(name: str, value: str) -> str:
+    """Not every version of the server has every setting."""
+    known = f"current_setting('{name}', true) IS NOT NULL"
+    return f"CASE WHEN {known} THEN set_config('{name}', '{value}', false) END"
 
 
 #: Quotes, `||` and assignments as in standard SQL; what does not fit is refused, never cut.

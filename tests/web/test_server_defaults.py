@@ -54,6 +54,7 @@ ODD = {
     "other things": {
         "row_security": "off", "default_toast_compression": "pglz", "synchronous_commit": "off",
         "client_min_messages": "error", "quote_all_identifiers": "on", "backslash_quote": "off",
+        "restrict_nonsystem_relation_kind": "view",
         "check_function_bodies": "off", "plpgsql.extra_errors": "all",
     },
 }  # fmt: skip
