@@ -61,6 +61,7 @@ def capturing(take: Take) -> Iterator[None]:
             take(level, text)
 
     token = _take.set(take_while_open)
+    _installed.restore()
     try:
         yield
     finally:
@@ -142,6 +143,7 @@ class _Installed:
         self._lock = threading.Lock()
         self._engines = 0
         self._undo: list[Callable[[], None]] = []
+        self._handler: TaskLogHandler | None = None
 
     def add(self, level: int) -> None:
         """Install it for the first engine. What the others at the root print stays as it is."""
@@ -154,9 +156,22 @@ class _Installed:
                 for each in [each for each in root.handlers if each.level < before]:
                     self._undo.append(_set_level(each, before))
                 self._undo.append(_set_level(root, level))
-            handler = TaskLogHandler(level)
-            root.addHandler(handler)
-            self._undo.append(lambda: root.removeHandler(handler))
+            self._handler = TaskLogHandler(level)
+            root.addHandler(self._handler)
+            self._undo.append(self._remove_handler)
+
+    def restore(self) -> None:
+        """Put it back where somebody has configured logging anew, and so taken it away."""
+        handler = self._handler
+        if handler is not None and handler not in logging.getLogger().handlers:
+            with self._lock:
+                if self._handler is not None:
+                    logging.getLogger().addHandler(self._handler)
+
+    def _remove_handler(self) -> None:
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler = None
 
     def remove(self) -> None:
         """Take it away with the last one, and leave everything as it was."""

@@ -82,6 +82,19 @@ def test_a_traceback_comes_with_it_and_no_secret(engines: Engines) -> None:
     assert SecretStr("x") != SecretStr("y")
 
 
+def test_who_configures_logging_anew_takes_it_from_no_other_task(engines: Engines) -> None:
+    root = logging.getLogger()
+
+    def run(task: Task) -> None:
+        log.warning("of %s", task.index)
+        for each in [each for each in root.handlers if isinstance(each, TaskLogHandler)]:
+            root.removeHandler(each)  # as dictConfig() does, and basicConfig(force=True)
+
+    found = lines(engines, run, 5, threads=1)
+    assert found == [(index, "WARNING", f"of {index}") for index in range(5)]
+    assert not [each for each in root.handlers if isinstance(each, TaskLogHandler)]
+
+
 def test_each_task_has_its_own_lines(engines: Engines) -> None:
     def run(task: Task) -> None:
         for _ in range(20):
