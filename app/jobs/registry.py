@@ -98,9 +98,17 @@ class Handler(Retries):
             refuse_generator(f"on_all_tasks_done of handler {self.name!r}", self.all_tasks_done)
 
     def _check_params(self) -> None:
-        if isinstance(self.params, type) and issubclass(self.params, RootModel):
+        params: Any = self.params  # whatever its author has given
+        if params is None:
+            return
+        if not (isinstance(params, type) and issubclass(params, BaseModel)):
             raise BadHandler(
-                f"params of handler {self.name!r} are {self.params.__name__}, a RootModel, and "
+                f"params of handler {self.name!r} are {params!r}; they must be a class that "
+                "derives from pydantic.BaseModel, or None."
+            )
+        if issubclass(params, RootModel):
+            raise BadHandler(
+                f"params of handler {self.name!r} are {params.__name__}, a RootModel, and "
                 "params have names. Make it a field of a BaseModel."
             )
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import BaseModel, Field, RootModel, model_validator
@@ -83,6 +83,12 @@ def test_roles_name_actions_and_roles_that_exist() -> None:
         Handler(name="x", run=print, roles={"fly": "viewer"})
     with pytest.raises(BadHandler, match=r"name \['king'\]; the roles are operator, superadmin"):
         Handler(name="x", run=print, roles={"start": "king"})
+
+
+@pytest.mark.parametrize("params", [3, {"n": int}, list[int], NamedTuple("Given", [("n", int)])])
+def test_params_that_are_no_model_are_refused(params: Any) -> None:
+    with pytest.raises(BadHandler, match=r"'x' are .*must be a class that derives from pydantic"):
+        Handler(name="x", run=print, params=params)
 
 
 def test_params_have_names() -> None:
