@@ -93,6 +93,8 @@ def join_object(fields: dict[str, str]) -> str:
 
 #: How a secret param is stored, so that it is known for one whatever becomes of its handler.
 SECRET = "$secret"
+#: What stands for one where it is not kept.
+HIDDEN: dict[str, Any] = {SECRET: None}
 MASK = "••••••"
 
 

@@ -7,19 +7,24 @@ own result at each Run again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from functools import cached_property
+from typing import Any
 
-from pydantic import AliasChoices, AliasPath, BaseModel
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
-from app.jobs.params.types import SECRET_TYPES, hints_of, holds, unwrapped
+from app.jobs.params.parts import (
+    fields_in,
+    is_list,
+    is_object,
+    items_in,
+    kinds_of,
+    may_mean,
+)
+from app.jobs.params.types import SECRET_TYPES, holds, unwrapped
 from app.jobs.params.validation import is_json
 from app.jobs.params.writer import NotStorable, ParamWriter
 from app.jobs.uploads import UploadedFile, uploads_in
-from app.jobs.values import FILE, SECRET, readable
-
-HIDDEN: Final = {SECRET: None}
+from app.jobs.values import FILE, HIDDEN, SECRET, mask_values, readable, secrets_in
 
 
 def entered_params(
@@ -27,40 +32,75 @@ def entered_params(
 ) -> dict[str, Any]:
     """Return what was given for params as JSON: secrets left out, files by the names in their job.
 
-    `params` is what the model made of it. What no JSON can be made of is left out.
+    Values stand under the names of the model's fields, whatever alias they were given by. `params`
+    is what the model made of it. What no JSON can be made of is left out.
     """
     writer = ParamWriter(model)
-    names = dict(uploads_in(params))
-    found = {}
+    plain = {}
     for key, value in dict(given).items():
-        annotation = Any if model is None else _annotation_of(model, str(key))
         try:
-            plain = value if is_json(value) else readable(writer.value(value))
+            plain[str(key)] = value if is_json(value) else readable(writer.value(value))
         except (NotStorable, RecursionError):
             continue
-        found[str(key)] = _hide(annotation, plain, names)
-    return found if model else _hide_marked(found)
+    if model is None:
+        return {key: _hide_marked(value) for key, value in plain.items()}
+    entered: dict[str, Any] = _Hiding(writer, params).object(model, plain)
+    return entered
 
 
-def _annotation_of(model: type[BaseModel], key: str) -> Any:
-    """Return the annotation of the field that a name or an alias means; Any for none."""
-    for name, info in model.model_fields.items():
-        if key == name or key in aliases_of(info):
-            return info.annotation
-    return Any
+class _Hiding:
+    """Leaves the secrets out of what was given for one job."""
 
+    def __init__(self, writer: ParamWriter, params: Any) -> None:
+        self._writer = writer
+        self._params = params
+        self._files = dict(uploads_in(params))
 
-def aliases_of(info: FieldInfo) -> set[str]:
-    """Return the keys by which a field may be given, besides its name."""
-    return {each for alias in (info.alias, info.validation_alias) for each in _keys(alias)}
+    def any(self, annotation: Any, value: Any) -> Any:
+        """Return a value without the secrets of its annotation, and with its files by name."""
+        annotation = unwrapped(annotation)
+        if isinstance(value, UploadedFile):
+            return self._file(value.id, value.name)
+        if value is None:
+            return value
+        kinds = kinds_of(annotation)
+        # Which of several it is, the model knows: what any of them would hide is hidden.
+        meant = [each for each in kinds if may_mean(each, value)] or kinds
+        for kind in meant:
+            if len(meant) == 1 or holds(kind, _is_marked):
+                value = self._one(kind, value)
+        return value
 
+    def object(self, kind: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an object of this kind without its secrets."""
+        return {
+            key: self._unknown(kind, each) if hint is Any else self.any(hint, each)
+            for key, hint, each in fields_in(kind, value)
+        }
 
-def _keys(alias: str | AliasPath | AliasChoices | None) -> list[str]:
-    if isinstance(alias, AliasChoices):
-        return [key for each in alias.choices for key in _keys(each)]
-    if isinstance(alias, AliasPath):
-        return [str(alias.path[0])]
-    return [] if alias is None else [alias]
+    def _one(self, kind: Any, value: Any) -> Any:
+        if kind is UploadedFile:
+            return self._file(value, value)
+        if isinstance(value, dict) and is_object(kind):
+            return self.object(kind, value)
+        if isinstance(value, list) and is_list(kind):
+            return [self.any(each, item) for each, item in items_in(kind, value)]
+        # A secret, or of another shape: a validator may take it apart, and find a secret.
+        return HIDDEN if holds(kind, _is_secret) else value
+
+    def _unknown(self, kind: Any, value: Any) -> Any:
+        """Return what no field reads, unless a validator has found a secret in it."""
+        if value in (None, "") or not holds(kind, _is_secret):
+            return value
+        return value if mask_values(value, self._secrets) == value else HIDDEN
+
+    @cached_property
+    def _secrets(self) -> tuple[str, ...]:
+        return secrets_in(self._writer.write(self._params))
+
+    def _file(self, given: Any, value: Any) -> Any:
+        number = int(given) if isinstance(given, int) or str(given).isdecimal() else 0
+        return {FILE: {"name": self._files[number]}} if number in self._files else value
 
 
 def _is_secret(kind: type) -> bool:
@@ -69,68 +109,6 @@ def _is_secret(kind: type) -> bool:
 
 def _is_marked(kind: type) -> bool:
     return _is_secret(kind) or kind is UploadedFile
-
-
-def _hide(annotation: Any, value: Any, names: Mapping[int, str]) -> Any:
-    """Return a value without the secrets that its annotation has, and with its files by name."""
-    annotation = unwrapped(annotation)
-    if isinstance(value, UploadedFile):
-        return _file(value.id, value.name, names)
-    if value is None or not holds(annotation, _is_marked):
-        return value
-    kinds = [annotation]
-    if get_origin(annotation) in (Union, UnionType):
-        kinds = [unwrapped(each) for each in get_args(annotation)]
-    # Which of several it is, the model knows: what any of them would hide is hidden.
-    for kind in [each for each in kinds if _may_mean(each, value)] or kinds:
-        value = _hide_one(kind, value, names)
-    return value
-
-
-def _hide_one(kind: Any, value: Any, names: Mapping[int, str]) -> Any:
-    if not holds(kind, _is_marked):
-        return value
-    if kind is UploadedFile:
-        return _file(value, value, names)
-    if isinstance(value, dict) and _is_object(kind):
-        return {key: _hide(_within(kind, key), each, names) for key, each in value.items()}
-    if isinstance(value, list) and _is_list(kind):
-        kinds = [each for each in get_args(kind) if each is not Ellipsis]
-        kinds += kinds[-1:] * (len(value) - len(kinds))
-        return [_hide(each, item, names) for each, item in zip(kinds, value, strict=False)]
-    # A secret, or of another shape: a validator may take it apart, and find a secret.
-    return HIDDEN if holds(kind, _is_secret) else value
-
-
-def _may_mean(kind: Any, value: Any) -> bool:
-    if isinstance(value, dict):
-        return _is_object(kind)
-    return _is_list(kind) if isinstance(value, list) else not (_is_object(kind) or _is_list(kind))
-
-
-def _is_object(kind: Any) -> bool:
-    if kind is UploadedFile:  # which is a number where it is entered
-        return False
-    origin = get_origin(kind)
-    is_mapping = isinstance(origin, type) and issubclass(origin, Mapping)
-    return is_mapping or bool(hints_of(kind) or hints_of(origin))
-
-
-def _is_list(kind: Any) -> bool:
-    return isinstance(get_origin(kind), type) and not _is_object(kind) and bool(get_args(kind))
-
-
-def _within(kind: Any, key: str) -> Any:
-    """Return the annotation that an object has for one of its keys; Any for none."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _annotation_of(kind, key)
-    fields = hints_of(kind) or hints_of(get_origin(kind))
-    return fields.get(key, Any) if fields else get_args(kind)[-1]
-
-
-def _file(given: Any, value: Any, names: Mapping[int, str]) -> Any:
-    number = int(given) if isinstance(given, int) or str(given).isdecimal() else 0
-    return {FILE: {"name": names[number]}} if number in names else value
 
 
 def _hide_marked(value: Any) -> Any:

@@ -7,7 +7,17 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AliasPath, BaseModel, BeforeValidator, Field, Json, Secret, SecretStr
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    Json,
+    Secret,
+    SecretStr,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from app.jobs.params import entered_params, validate_params
@@ -60,9 +70,9 @@ CASES: list[tuple[Any, Any, Any]] = [
     (tuple[SecretStr, ...], ["a", "b"], [HIDDEN, HIDDEN]),
     (dict[str, SecretStr], {"a": "b"}, {"a": HIDDEN}),
     (dict[str, list[SecretStr]] | None, {"a": ["b"]}, {"a": [HIDDEN]}),
-    (Login, {"user": "a", "pass-word": "b"}, {"user": "a", "pass-word": HIDDEN}),
+    (Login, {"user": "a", "pass-word": "b"}, {"user": "a", "password": HIDDEN}),
     (Login, {"user": "a", "password": "b"}, {"user": "a", "password": HIDDEN}),
-    (list[Login], [{"user": "a", "pass-word": "b"}], [{"user": "a", "pass-word": HIDDEN}]),
+    (list[Login], [{"user": "a", "pass-word": "b"}], [{"user": "a", "password": HIDDEN}]),
     (Login | dict[str, int], {"a": 1}, {"a": 1}),
     (Login | str, "text", "text"),
     (Typed, {"name": "a", "code": "b"}, {"name": "a", "code": HIDDEN}),
@@ -87,13 +97,49 @@ def test_secrets_are_left_out_and_the_rest_is_kept(annotation: Any, given: Any, 
     json.dumps(entered)
 
 
-def test_a_secret_is_known_by_every_name_of_its_field() -> None:
-    class Params(BaseModel):
-        code: SecretStr = Field(validation_alias=AliasPath("codes", 0))
+class Pathed(BaseModel):
+    """A model whose fields are read from within what is given."""
 
-    read = validate_params(Params, {"codes": ["hush"]}, {})
-    assert entered_params(Params, {"codes": ["hush"]}, read) == {"codes": HIDDEN}
-    assert entered_params(Params, {"code": "hush"}, read) == {"code": HIDDEN}
+    user: str = Field("", validation_alias=AliasPath("auth", "user"))
+    code: SecretStr | None = Field(None, validation_alias=AliasChoices("pin", AliasPath("auth", 1)))
+    word: SecretStr | None = Field(None, validation_alias=AliasPath("auth", "word"))
+
+
+class Former(BaseModel):
+    """A model that reads what it was given before its fields were renamed."""
+
+    days: int = 3
+    word: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return them by the new names."""
+        names = {"age": "days", "password": "word"}
+        return {names.get(key, key): value for key, value in given.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "kept"),
+    [
+        (Pathed, {"auth": {"user": "a", "word": "hush"}}, {"user": "a", "word": HIDDEN}),
+        (Pathed, {"auth": ["a", "hush"]}, {"code": HIDDEN}),
+        (Pathed, {"pin": "hush"}, {"code": HIDDEN}),
+        (Pathed, {"code": "hush"}, {"code": HIDDEN}),
+        (Former, {"age": 5, "password": "hush"}, {"age": 5, "password": HIDDEN}),
+    ],
+)
+def test_a_secret_is_known_by_whatever_name_it_was_given(model: Any, given: Any, kept: Any) -> None:
+    read = validate_params(model, given, {})
+    assert entered_params(model, given, read) == kept
+
+    class Outer(BaseModel):
+        one: model
+        more: list[model] = []
+
+    nested = {"one": given, "more": [given]}
+    read = validate_params(Outer, nested, {})
+    assert entered_params(Outer, nested, read) == {"one": kept, "more": [kept]}
 
 
 def test_marks_of_secrets_stay_where_there_is_no_model() -> None:
