@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from app.jobs.errors import InvalidParams
+from app.jobs.params.members import with_members
 from app.jobs.uploads import GIVEN, UploadedFile
 from app.jobs.values import demand_sound
 
@@ -81,4 +82,25 @@ def _validated(
 
     text = json.dumps(given, default=mark)
     known = {**context, GIVEN: files}
-    return model.model_validate_json(text, context=known, by_alias=True, by_name=True)
+    try:
+        return model.model_validate_json(text, context=known, by_alias=True, by_name=True)
+    except ValidationError as error:
+        chosen = with_members(model, given) if _lacks_members(error) else given
+        if chosen is given:
+            raise
+        return _with_chosen(model, chosen, known, error)
+
+
+def _lacks_members(error: ValidationError) -> bool:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return any(each["type"] in ("enum", "literal_error") for each in found)
+
+
+def _with_chosen(
+    model: type[BaseModel], chosen: Any, context: Mapping[str, Any], before: ValidationError
+) -> BaseModel:
+    """Validate again with members in their places, as Python's values; raise the shorter error."""
+    try:
+        return model.model_validate(chosen, context=dict(context), by_alias=True, by_name=True)
+    except ValidationError as error:
+        raise min(error, before, key=lambda each: each.error_count()) from None

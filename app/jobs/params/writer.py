@@ -29,6 +29,7 @@ from pydantic_core import PydanticUndefined
 from app.jobs.errors import InvalidParams
 from app.jobs.params.leaves import LEAVES, dump_bytes
 from app.jobs.params.marks import EXCLUDED, EXTRA, FACTORIES, IS, MAPPINGS, PRIVATE, SEQUENCES, SET
+from app.jobs.params.members import json_of
 from app.jobs.params.types import classes_in, is_named_tuple
 from app.jobs.uploads import UploadedFile
 from app.jobs.values import FILE, SECRET, VALUE
@@ -57,7 +58,7 @@ class ParamWriter:
             made = type(params).__name__
             said = f"The model made a {made} of them, which is another model than its handler's."
             raise InvalidParams({"": [said]})
-        fields = {name: vars(params)[name] for name in _fields_of(params)}
+        fields = {name: vars(params)[name] for name in self._stored_fields(params)}
         return self._each_field(fields) | self._beside(params)
 
     def value(self, value: Any) -> Any:
@@ -75,6 +76,24 @@ class ParamWriter:
             if isinstance(value, wanted):
                 return write(value)
         return self._instance(value)
+
+    def _stored_fields(self, model: BaseModel) -> list[str]:
+        """Return the fields to store: all but untouched defaults that cannot be, such as `len`.
+
+        The task gets that very default again.
+        """
+        return [
+            name
+            for name in _fields_of(model)
+            if not _is_untouched(model, name) or self._is_storable(vars(model)[name])
+        ]
+
+    def _is_storable(self, value: Any) -> bool:
+        try:
+            self.value(value)
+        except NotStorable:
+            return False
+        return True
 
     def _each_field(self, fields: Mapping[Any, Any]) -> dict[str, Any]:
         written, wrong = {}, {}
@@ -115,14 +134,13 @@ class ParamWriter:
         return {IS: self._name_of(type(value)), VALUE: {SECRET: written}}
 
     def _enum(self, value: enum.Enum) -> dict[str, Any]:
-        shown = value.value if type(value.value) in (str, int, float, bool) else str(value.value)
         # Several flags together have no name of their own.
         has_name = type(value).__members__.get(value.name) is value
         name = {"$name": value.name} if has_name else {}
-        return {IS: self._name_of(type(value)), VALUE: shown, **name}
+        return {IS: self._name_of(type(value)), VALUE: json_of(value), **name}
 
     def _nested(self, value: BaseModel) -> dict[str, Any]:
-        fields = {name: self.value(vars(value)[name]) for name in _fields_of(value)}
+        fields = {name: self.value(vars(value)[name]) for name in self._stored_fields(value)}
         if isinstance(value, RootModel):
             fields = {VALUE: fields["root"]}
         return {IS: self._name_of(type(value)), **fields, **self._beside(value)}
@@ -213,6 +231,11 @@ def _has_default(declared: ModelPrivateAttr) -> bool:
 
 def _fields_of(model: BaseModel) -> list[str]:
     return [name for name in type(model).model_fields if name in vars(model)]
+
+
+def _is_untouched(model: BaseModel, name: str) -> bool:
+    is_default = vars(model)[name] is type(model).model_fields[name].default
+    return is_default and name not in model.model_fields_set
 
 
 def _is_excluded(model: BaseModel, name: str) -> bool:

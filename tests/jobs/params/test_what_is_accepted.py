@@ -7,6 +7,7 @@ import datetime as dt
 import enum
 import re
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
@@ -39,6 +40,7 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 from typing_extensions import TypedDict
 
 from app.jobs import Engine, Handler
+from app.jobs.errors import InvalidParams
 from app.jobs.values import MASK
 from tests.jobs.conftest import Engines
 from tests.jobs.looking import done
@@ -245,11 +247,13 @@ def test_it_is_entered_again_as_it_was_entered_before(engines: Engines) -> None:
     engine, seen = engine_of(engines, Params)
     hidden = {"token", "key_bytes", "birthday"}
     given = {key: value for key, value in GIVEN.items() if key not in hidden}
+    under_their_names = {"aliased": "yes", "renamed": 3} | given
+    del under_their_names["deep"], under_their_names["reNamed"]
     first = ran(engine, seen, given)
     for _ in range(3):
         (latest, *_) = engine.jobs()
         again = engine.job(latest.id).input
-        assert again == given
+        assert again == under_their_names
         assert same(ran(engine, seen, again), first)
 
 
@@ -259,7 +263,7 @@ def test_what_people_see_is_json_that_they_can_read(engines: Engines) -> None:
     shown = engine.job(engine.jobs()[0].id).params
     wanted = {
         "amount": 70, "aliased": "yes", "renamed": 3, "day": "2026-02-03", "price": "0.10",
-        "path": "/srv/ü", "raw": "bytes", "level": 2, "access": 3, "pair": "(1, 2)",
+        "path": "/srv/ü", "raw": "bytes", "level": 2, "access": 3, "pair": [1, 2],
         "tags": ["a", "b"],
         "by_number": {"1": "2026-01-01"}, "ordered": {"b": 1, "a": 2}, "point": [1, 2.5],
         "server": {"host": "b", "port": 80}, "size": 3072, "pattern": "a+b?", "token": MASK,
@@ -386,3 +390,57 @@ def test_what_one_task_changes_of_its_params_no_other_one_sees(engines: Engines)
     for name in ("listed", "flat"):
         done(engine, engine.start(name, tasks=[{}, {}, {}]))
     assert seen == [{"names": [], "n": 1}] * 3 + [{"n": 1}] * 3
+
+
+class Day(enum.Enum):
+    """An enum of what is no JSON, either."""
+
+    FIRST = dt.date(2026, 1, 1)
+    SECOND = dt.date(2026, 1, 2)
+
+
+class Chosen(BaseModel):
+    """Choices that no JSON is equal to."""
+
+    pair: Pair | None = None
+    day: Day = Day.FIRST
+    days: list[Day] = []
+    named: Literal[Day.FIRST, Day.SECOND] = Day.FIRST
+    raw: Literal[b"a", b"b"] = b"a"
+    by_name: dict[str, Pair | int] = {}
+    amount: Annotated[int, times_ten] = 1
+
+
+def test_members_are_chosen_by_the_json_of_their_values(engines: Engines) -> None:
+    engine, seen = engine_of(engines, Chosen)
+    given = {
+        "pair": [1, 2], "day": "2026-01-02", "days": ["2026-01-01", "2026-01-02"],
+        "named": "2026-01-02", "raw": "b", "by_name": {"a": [1, 2], "b": 3}, "amount": 5,
+    }  # fmt: skip
+    wanted = Chosen(
+        pair=Pair.LEFT, day=Day.SECOND, days=[Day.FIRST, Day.SECOND], named=Day.SECOND, raw=b"b",
+        by_name={"a": Pair.LEFT, "b": 3}, amount=5,
+    )  # fmt: skip
+    assert same(ran(engine, seen, given), wanted)
+    again = engine.job(engine.jobs()[0].id).input
+    assert same(ran(engine, seen, again), wanted)
+    assert same(ran(engine, seen, {"pair": Pair.LEFT}), Chosen(pair=Pair.LEFT))
+    assert engine.job(engine.jobs()[0].id).input == {"pair": [1, 2]}
+    with pytest.raises(InvalidParams) as refusal:
+        engine.start("work", {"pair": [1, 3], "day": "2026-01-02"})
+    assert refusal.value.fields.keys() == {"pair"}
+
+
+def test_a_default_that_cannot_be_stored_is_there_again_untouched(engines: Engines) -> None:
+    class Inner(BaseModel):
+        measure: Callable[[Any], int] = len
+
+    class Params(BaseModel):
+        kind: type[int] = int
+        inner: Inner = Inner()
+
+    engine, seen = engine_of(engines, Params)
+    assert same(ran(engine, seen, {}), Params())
+    assert same(ran(engine, seen, {"inner": {}}), Params(inner=Inner()))
+    with pytest.raises(InvalidParams):
+        engine.start("work", Params(kind=bool))
