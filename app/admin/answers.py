@@ -222,14 +222,14 @@ def bare(name: str) -> str:
 
 
 def object_of(fields: Sequence[Field], sent: Sent, inner: Read = value_of) -> dict[str, Any]:
-    """Return the object that these fields make."""
+    """Return the object that these fields make; what value_of() reads has the keys to be sent."""
     found: dict[str, Any] = {}
     for each in fields:
-        value = inner(each, sent)
+        value, key = inner(each, sent), each.sent_as if inner is value_of else each.key
         if each.key == EXTRA and isinstance(value, dict):
             found = value | found
         elif value is not ABSENT and each.key != EXTRA:
-            found[each.key] = value
+            found[key or each.key] = value
     return found
 
 

@@ -82,8 +82,10 @@ def _says(trial: Field, value: Any) -> bool:
     return same(trial, said, value) or (said is ABSENT and is_default(trial, value))
 
 
-def show_object(fields: Sequence[Field], values: Mapping[str, Any], *, given: bool = False) -> None:
-    """Show an object's values; what it does not say is its default.
+def show_object(
+    fields: Sequence[Field], values: Mapping[str, Any], *, given: bool = False
+) -> dict[str, Any]:
+    """Show an object's values; what it does not say is its default. Return what no field shows.
 
     `given`: what it says was entered, and is sent again even where that is the default.
     """
@@ -97,6 +99,8 @@ def show_object(fields: Sequence[Field], values: Mapping[str, Any], *, given: bo
     for each in fields:
         if each.key == EXTRA:
             show(each, rest)
+            return {}
+    return rest
 
 
 def _usual(asked: Field, value: Any) -> bool:

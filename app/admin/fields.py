@@ -45,6 +45,8 @@ class Field:
     attrs: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     key: str = ""
+    #: By which key it is sent: the alias where the model's validators find it by that alone.
+    sent_as: str = ""
     kind: Kind = TEXT
     #: How its text is read: text, int, float, duration, mixed (JSON if it is any), json.
     reads: str = "text"
@@ -116,12 +118,15 @@ def fields_of(
 def _fields(model: type[BaseModel], named: Callable[[str], str], place: Place) -> list[Field]:
     within = replace(place, strips=bool(model.model_config.get("str_strip_whitespace")))
     found = [_field(info, key, named(key), within) for key, info in model.model_fields.items()]
+    for each in found:
+        each.sent_as = _key_sent(model, each.key)
     if model.model_config.get("extra") == "allow":
-        found.append(_extra(named(EXTRA)))
+        found.append(further(named(EXTRA)))
     return [each for each in found if each.widget != NOT_ASKED]
 
 
-def _extra(name: str) -> Field:
+def further(name: str = EXTRA) -> Field:
+    """Return the field for what is said beside the fields of a model."""
     help_ = "What else there is to say, as a JSON object."
     return Field(
         name=name, key=EXTRA, label="Further fields", widget="json", reads="json", help=help_,
@@ -152,6 +157,12 @@ def _default(made: Field, info: FieldInfo) -> Default:
     if is_json_text(made.kind) and default.value not in (None, ABSENT):
         return Default(exists=True, value=json.dumps(default.value))
     return default
+
+
+def reads_more(model: type[BaseModel]) -> bool:
+    """Return whether a validator sees all that is given, also what is no field."""
+    found = model.__pydantic_decorators__.model_validators.values()
+    return any(each.info.mode in ("before", "wrap") for each in found)
 
 
 def make_field(kind: Kind, name: str, label: str, place: Place) -> Field:
@@ -245,6 +256,16 @@ def _with_empty(made: Field) -> list[tuple[str, str]]:
         return [("", "Choose…"), *offered]
     shown = made.default.value in (None, ABSENT)
     return [("", "Default"), *offered] if shown else offered
+
+
+def _key_sent(model: type[BaseModel], key: str) -> str:
+    """The alias, unless the model takes names: what its author wrote may look for it there."""
+    info, config = model.model_fields.get(key), model.model_config
+    if info is None or config.get("populate_by_name") or config.get("validate_by_name"):
+        return key
+    said = info.validation_alias
+    choices = said.choices if isinstance(said, AliasChoices) else [said]
+    return next((each for each in choices if isinstance(each, str)), key)
 
 
 def _aliases(info: FieldInfo) -> list[str]:

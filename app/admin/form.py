@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.admin.answers import Sent, object_of
-from app.admin.display import show_defaults, show_object
-from app.admin.fields import Field, fields_of
+from app.admin.display import show, show_defaults, show_object
+from app.admin.fields import Field, fields_of, further, reads_more
 from app.admin.moments import UTC
 from app.admin.refill import add_row, fill
 from app.admin.widgets import NOT_ASKED
@@ -29,6 +29,8 @@ class Form:
 
     fields: list[Field]
     errors: list[str] = field(default_factory=list)
+    #: The field for what no other one shows, where a validator may read it.
+    further: Field | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -50,12 +52,17 @@ class Form:
         A browser leaves out of a form what is not ticked or chosen; an address, which is not the
         `whole` form, leaves out what shall stay as it is.
         """
+        if self.further is not None and self.further.name in submitted:
+            self.fields, self.further = [*self.fields, self.further], None
         for each in self.fields:
             fill(each, submitted, whole=whole)
 
     def show(self, values: Mapping[str, Any]) -> None:
         """Show JSON values, by the model's names or aliases; the rest is as its default."""
-        show_object(self.fields, values, given=True)
+        rest = show_object(self.fields, values, given=True)
+        if self.further is not None and rest:
+            show(self.further, rest)
+            self.fields, self.further = [*self.fields, self.further], None
 
     def change_rows(self, submitted: Sent) -> bool:
         """Add or remove the row whose button was pressed; return whether one was."""
@@ -93,14 +100,17 @@ def form_for(
         return Form(fields=[])
     fields = fields_of(model, taken=taken, zone=zone)
     show_defaults(fields)
-    return Form(fields=fields)
+    return Form(fields=fields, further=further() if reads_more(model) else None)
 
 
 def values_of(
     model: type[BaseModel] | None, submitted: Sent, *, taken: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return what the model shall check; raise Refused for what no model could be given."""
-    return {} if model is None else object_of(fields_of(model, taken=taken), submitted)
+    if model is None:
+        return {}
+    fields = fields_of(model, taken=taken)
+    return object_of([*fields, further()] if reads_more(model) else fields, submitted)
 
 
 def _within(fields: Sequence[Field]) -> Iterator[Field]:

@@ -6,13 +6,15 @@ from typing import Any
 
 from app.admin.form import Form
 from app.jobs import Handler, JobDetail
-from app.jobs.values import FILE, MASK
+from app.jobs.values import FILE, HIDDEN, MASK
 from app.web.uploads import AGAIN
 
 
 def show_params(form: Form, job: JobDetail) -> None:
     """Fill in what the job was started with; secrets are left out, to be asked anew."""
-    form.show(_with_files(job.input, job))
+    fields = {each.key for each in form.fields}
+    known = {key: value for key, value in job.input.items() if key in fields or value != HIDDEN}
+    form.show(_with_files(known, job))
     for each in form.leaves():
         if MASK in str(each.value):
             each.value, each.was_given = None, True

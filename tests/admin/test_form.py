@@ -10,9 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError, create_model
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    Field,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from app.admin import form
+from app.admin.display import sent_by
 from app.admin.form import form_for, values_of
 from tests.outside.kinds import Color, Everything
 
@@ -187,3 +198,38 @@ def test_without_a_model_nothing_is_asked_for() -> None:
 def test_what_the_model_does_not_know_is_left_out() -> None:
     model = create_model("Model", it=(int, 1))
     assert values_of(model, {"it": ["2"], "handler": ["x"]}) == {"it": 2}
+
+
+class Aliased(BaseModel):
+    """A model whose validators know its fields by their aliases."""
+
+    amount: int = Field(1, alias="theAmount")
+    choice: str = Field("", validation_alias=AliasChoices(AliasPath("a", 0), "other"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def usual(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what is given, and what was left out."""
+        return {"theAmount": 9, "other": "usual"} | given
+
+
+def test_a_form_sends_the_aliases_that_validators_look_for() -> None:
+    sent = values_of(Aliased, {"amount": ["5"], "choice": ["mine"]})
+    assert sent == {"theAmount": 5, "other": "mine"}
+    within = create_model("Outer", it=(Aliased, ...), more=(list[Aliased], ...))
+    said = {"it.amount": ["5"], "form.rows.more": ["", "0"], "more.0.choice": ["mine"]}
+    assert values_of(within, said) == {"it": {"theAmount": 5}, "more": [{"other": "mine"}]}
+
+
+def test_what_only_a_validator_reads_is_shown_and_sent_again() -> None:
+    shown = form_for(Aliased)
+    shown.show({"amount": 5, "former": [1]})
+    assert [each.label for each in shown.fields] == ["Amount", "Choice", "Further fields"]
+    sent = sent_by(shown.fields[0]) | sent_by(shown.fields[2])
+    assert values_of(Aliased, sent) == {"theAmount": 5, "former": [1]}
+    again = form_for(Aliased)
+    again.fill(sent)
+    assert [each.label for each in again.fields] == ["Amount", "Choice", "Further fields"]
+    shown = form_for(Point)
+    shown.show({"x": 5, "former": [1]})
+    assert [each.label for each in shown.fields] == ["X"]
