@@ -82,7 +82,9 @@ def checked(
         raise Refused(fields=sentences(error) | unknown) from error
     if unknown:
         raise Refused(fields=unknown)
-    names = model.model_fields_set if place == "create" else set(type(model).model_fields)
+    names = set(type(model).model_fields)
+    if place == "create":
+        names &= model.model_fields_set | {each.name for each in resource.columns if each.default}
     found = {name: _plain(getattr(model, name)) for name in names}
     return found | _filled(resource) if place == "create" else _kept(resource, found)
 
@@ -119,17 +121,20 @@ def _plain(value: Any) -> Any:
 def model_of(resource: Resource, place: str) -> type[BaseModel]:
     """The model of what is asked for in this place."""
     fields: dict[str, Any] = {
-        column.name: _field(resource, column) for column in resource.shown_in(place)
+        column.name: _field(resource, column, is_new=place == "create")
+        for column in resource.shown_in(place)
     }
     return new_model(f"{resource.name}_{place}", **fields)
 
 
-def _field(resource: Resource, column: Column) -> tuple[Any, Any]:
+def _field(resource: Resource, column: Column, *, is_new: bool) -> tuple[Any, Any]:
     checks: Any = Annotated[_checked_type(resource, column), AfterValidator(storable)]
     extra = {"widget": widget} if (widget := _widget(resource, column)) else None
     said: dict[str, Any] = {
         "title": column.title, "description": column.help or None, "json_schema_extra": extra,
     }  # fmt: skip
+    if is_new and column.default is not None:
+        return checks, Field(default=column.default, **said)
     if resource.kind_of(column) == "boolean":
         return checks, Field(**said)
     if _is_required(resource, column):

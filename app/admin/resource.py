@@ -57,8 +57,9 @@ class Column:
     """One column of a resource; whatever is not said here is taken from the table.
 
     `type` is what pydantic checks, with whatever constraints: `Annotated[str, Field(...)]`, an
-    enum. `fill` makes the value of a new row, and then nobody is asked for it. `expression` shows
-    what the table does not have as such. A column that the table does not have can be asked for,
+    enum. `default` stands in the form of a new row, and is its value when nothing is said of it.
+    `fill` makes the value of a new row, and then nobody is asked for it. `expression` shows what
+    the table does not have as such. A column that the table does not have can be asked for,
     and then `rows` of the resource knows what to do with it.
     """
 
@@ -71,6 +72,7 @@ class Column:
     expression: SQLColumnExpression[Any] | None = None
     search: bool = False
     sort: bool = False
+    default: Any = None
     fill: Callable[[], Any] | None = None
     words: tuple[str, str] = ("Yes", "No")
     widget: str = ""

@@ -91,6 +91,7 @@ USERS = Resource(
         Column(
             name="role",
             type=Role,
+            default=Role.VIEWER,
             sort=True,
             show_in=("list", "show", "create", "edit", "filter"),
             help="Viewers see. Operators also start, cancel and retry. "

@@ -96,7 +96,6 @@ def test_an_account_without_a_password_is_opened_by_a_link_that_is_shown_once(
         ({"email": "a\0@example.com"}, "email", "cannot be stored"),
         ({"email": "ALICE@example.com"}, "email", "has an account already"),
         ({"role": "king"}, "role", "Choose one of those offered."),
-        ({"role": ""}, "role", "Fill this in."),
         ({"password": "short"}, "password", "at least 10 characters"),
     ],
 )
@@ -107,6 +106,14 @@ def test_a_mistake_has_a_sentence_beside_its_field(
     assert answer.status_code == 422
     assert said in words(Page(answer).one(id=f"field-{field}-errors"))
     assert emails(opened(alice, "/users")) == ["alice"]
+
+
+def test_a_new_account_is_a_viewers_unless_said_otherwise(
+    alice: Visitor, database: Database
+) -> None:
+    assert '<option value="viewer" selected>' in alice.get("/users/new").text
+    alice.post("/users", {"email": NEW["email"]})
+    assert account(database, NEW["email"]).role == "viewer"
 
 
 def test_a_password_is_never_shown_again(alice: Visitor) -> None:
