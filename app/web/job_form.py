@@ -14,13 +14,14 @@ from app.web.timezones import current_zone
 #: What scripts ask of a form: a control of such a name would stand in its way.
 _MEMBERS: Final = frozenset(
     {
-        "addEventListener", "append", "checkVisibility", "childNodes", "classList", "cloneNode",
-        "closest", "compareDocumentPosition", "dispatchEvent", "elements", "firstChild",
-        "getAttribute", "getAttributeNames", "getRootNode", "hasAttribute", "hasAttributes",
-        "innerHTML", "insertAdjacentElement", "isConnected", "isEqualNode", "isSameNode", "matches",
-        "moveBefore", "nextSibling", "ownerDocument", "parentElement", "parentNode",
-        "querySelector", "querySelectorAll", "remove", "removeAttribute", "removeEventListener",
-        "replaceWith", "requestSubmit", "setAttribute", "tagName", "toggleAttribute",
+        "addEventListener", "append", "checkVisibility", "childNodes", "classList", "className",
+        "cloneNode", "closest", "compareDocumentPosition", "dispatchEvent", "elements",
+        "firstChild", "getAttribute", "getAttributeNames", "getRootNode", "hasAttribute",
+        "hasAttributes", "innerHTML", "insertAdjacentElement", "isConnected", "isEqualNode",
+        "isSameNode", "localName", "matches", "moveBefore", "nextSibling", "nodeName", "nodeType",
+        "ownerDocument", "parentElement", "parentNode", "querySelector", "querySelectorAll",
+        "remove", "removeAttribute", "removeEventListener", "replaceWith", "requestSubmit",
+        "setAttribute", "tagName", "toggleAttribute",
     }
 )  # fmt: skip
 #: What the create dialog and its address call something themselves, too: a param of such a name
