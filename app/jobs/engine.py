@@ -22,20 +22,29 @@ from app.jobs.amending import LONGEST_NAME, Amending
 from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.current import current_job
-from app.jobs.errors import InvalidName, TasksNotMade
+from app.jobs.errors import InvalidName, JobsError, TasksNotMade
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.hints import hints_of
 from app.jobs.options import StartOptions, checked
-from app.jobs.params import entered_params
+from app.jobs.params import MADE, entered_params
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
 from app.jobs.steering import Steering
-from app.jobs.store import creating, keeping
+from app.jobs.store import creating, keeping, reading
 from app.jobs.store.creating import NewJob
 from app.jobs.surroundings import Within, each_within
 from app.jobs.uploads import uploads_in
-from app.jobs.values import encode_object, mask_text, name_of, secrets_in, storable_text
+from app.jobs.values import (
+    FILE,
+    SECRET,
+    decode,
+    encode_object,
+    mask_text,
+    name_of,
+    secrets_in,
+    storable_text,
+)
 from app.users.permissions import needed
 
 log = logging.getLogger(__name__)
@@ -265,6 +274,26 @@ class Engine(Changing, Amending, Steering):
         handler.dump_params(read)  # what cannot be stored is refused here, too
         return preview_of(new_tasks(self._made(handler, read), self._most))
 
+    def not_enterable(self, job_id: int, *, started_by: HasId | int | None = None) -> set[str]:
+        """Return the params of a job that come out otherwise when their JSON is entered again.
+
+        Only those are looked at that Python code has given as other values than JSON, or as an
+        instance of the model. Raises JobNotFound, UnknownHandler.
+        """
+        with self.database.reading() as connection:
+            name, params, entered = reading.stored_params(connection, job_id)
+        handler, given = self.registry[name], decode(entered)
+        made = set(given.pop(MADE, ()))
+        if not made or handler.params is None:
+            return set()
+        try:
+            given |= _hidden_values(given, vars(handler.load_params(params)))
+            again = handler.dump_params(self._validated(handler, given, started_by))
+        except JobsError:
+            return made
+        stored = decode(params)
+        return {each for each in made if again.get(each) != stored.get(each)}
+
     def _validated(self, handler: Handler, params: Params, person: HasId | int | None) -> Any:
         # Without a model there is no code of an author to run.
         within = self._within() if handler.params else contextlib.nullcontext()
@@ -319,3 +348,13 @@ class Engine(Changing, Amending, Steering):
         added = make_handler(name, handler, **options)
         self.registry.add(added)
         return added
+
+
+def _hidden_values(given: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of secrets and files, which are not kept among what was entered."""
+    marked = [key for key, value in given.items() if SECRET in str(value) or FILE in str(value)]
+    found = {key: read[key] for key in marked if key in read}
+    return {
+        key: value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        for key, value in found.items()
+    }

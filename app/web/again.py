@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from app.admin.form import Form
 from app.jobs import Handler, JobDetail
-from app.jobs.values import FILE, HIDDEN, MASK
+from app.jobs.params import MADE
+from app.jobs.values import FILE, MASK
 from app.web.uploads import AGAIN
 
 
-def show_params(form: Form, job: JobDetail) -> None:
-    """Fill in what the job was started with; secrets are left out, to be asked anew."""
+def show_params(form: Form, job: JobDetail, lost: Collection[str]) -> None:
+    """Fill in what the job was started with, without what is to be asked anew.
+
+    These are secrets, and the params that are `lost`, since no form can say them.
+    """
     fields = {each.key for each in form.fields}
-    known = {key: value for key, value in job.input.items() if key in fields or value != HIDDEN}
-    form.show(_with_files(known, job))
+    known = {key: value for key, value in job.input.items() if key in fields or value != MASK}
+    form.show(_with_files({key: known[key] for key in known.keys() - {MADE, *lost}}, job))
+    for each in form.fields:
+        each.was_given = each.was_given or each.key in lost
     for each in form.leaves():
         if MASK in str(each.value):
             each.value, each.was_given = None, True

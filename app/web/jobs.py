@@ -175,7 +175,8 @@ def _again(job_id: int) -> pages.Create:
     filled = {"handler": [handler.name], "name": [again.name_of(handler, job)]}
     filled |= options.of_job(handler, job) | {f"{options.PREFIX}again": [str(job_id)]}
     form = form_of(handler)
-    again.show_params(form, job)
+    lost = the_engine().not_enterable(job.id, started_by=here())
+    again.show_params(form, job, lost)
     return _dialog(handler, form, filled)
 
 

@@ -1,8 +1,9 @@
 """Params of a job: validated once, stored as they came out of that, restored without validators."""
 
 from app.jobs.params.entered import entered_params
+from app.jobs.params.marks import MADE
 from app.jobs.params.reader import ParamReader
 from app.jobs.params.validation import sentences, validate_params
 from app.jobs.params.writer import ParamWriter
 
-__all__ = ["ParamReader", "ParamWriter", "entered_params", "sentences", "validate_params"]
+__all__ = ["MADE", "ParamReader", "ParamWriter", "entered_params", "sentences", "validate_params"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.jobs.params.marks import MADE
 from app.jobs.params.parts import (
     fields_in,
     is_list,
@@ -33,19 +34,30 @@ def entered_params(
     """Return what was given for params as JSON: secrets left out, files by the names in their job.
 
     Values stand under the names of the model's fields, whatever alias they were given by. `params`
-    is what the model made of it. What no JSON can be made of is left out.
+    is what the model made of it. What no JSON can be made of is left out. `$made` lists the fields
+    that were given as values of Python, from whose JSON the model may make something else.
     """
     writer = ParamWriter(model)
     plain = {}
-    for key, value in dict(given).items():
+    for key, value in _said(given).items():
         try:
             plain[str(key)] = value if is_json(value) else readable(writer.value(value))
         except (NotStorable, RecursionError):
             continue
     if model is None:
         return {key: _hide_marked(value) for key, value in plain.items()}
-    entered: dict[str, Any] = _Hiding(writer, params).object(model, plain)
-    return entered
+    entered = _Hiding(writer, params).object(model, plain)
+    is_made = isinstance(given, BaseModel) or not is_json(dict(given))
+    made = sorted(entered.keys() & model.model_fields.keys()) if is_made else []
+    return entered | ({MADE: made} if made else {})
+
+
+def _said(given: Mapping[str, Any] | BaseModel) -> dict[str, Any]:
+    """What was given; of an instance what was said when it was made, for the rest is default."""
+    if not isinstance(given, BaseModel):
+        return dict(given)
+    kept = given.model_fields_set | (given.model_extra or {}).keys()
+    return {name: value for name, value in given if name in kept}
 
 
 class _Hiding:

@@ -15,6 +15,8 @@ EXTRA: Final = "$extra"
 PRIVATE: Final = "$private"
 
 EXCLUDED: Final = "$excluded"
+#: Among what was entered: which fields were values of Python and no JSON.
+MADE: Final = "$made"
 
 SEQUENCES: Final[Mapping[str, type]] = {
     each.__name__: each for each in (tuple, set, frozenset, collections.deque)

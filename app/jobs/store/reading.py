@@ -113,6 +113,15 @@ def job(connection: Connection, job_id: int) -> JobDetail:
     return _detail(row, served_handlers(connection))
 
 
+def stored_params(connection: Connection, job_id: int) -> tuple[str, str, str]:
+    """Return a job's handler, its params and what was entered, as they are stored: with secrets."""
+    wanted = select(models.Job.handler, models.Job.params, models.Job.input)
+    row = connection.execute(wanted.where(models.Job.id == job_id)).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return row.handler, row.params, row.input
+
+
 def details(connection: Connection, job_ids: Collection[int]) -> dict[int, JobDetail]:
     """Return these jobs with all that is known of them, by id, as far as they exist."""
     served = served_handlers(connection)

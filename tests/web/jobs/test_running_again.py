@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.admin.form import form_for
 from app.jobs import Engine
+from app.web import again
 from tests.visitor import Visitor
 from tests.web.jobs.page import SCRIPT, Page, opened
 
@@ -118,3 +121,14 @@ def test_a_handler_that_is_gone_is_told(app: Flask, oscar: Visitor, engine: Engi
     page = opened(oscar, f"/jobs/{job_id}", headers=SCRIPT)
     assert page.hook("job-again")[0]["title"] == "Run again: its handler is not installed here"
     assert oscar.get(f"/jobs/new?again={job_id}").status_code == 422
+
+
+def test_what_no_form_can_say_is_asked_anew(engine: Engine) -> None:
+    form = form_for(engine.registry["everything"].params)
+    job = engine.job(engine.start("everything", EVERYTHING | {"day": datetime.date(2026, 11, 22)}))
+    assert job.input["$made"] == sorted(EVERYTHING)
+    again.show_params(form, job, {"text", "count"})
+    shown = {each.key: each for each in form.fields}
+    assert {key for key, each in shown.items() if each.was_given} == {"text", "count"}
+    assert shown["count"].value == shown["count"].default.value
+    assert (shown["day"].value, shown["ratio"].value) == ("2026-11-22", 0.25)
