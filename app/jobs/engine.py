@@ -22,12 +22,12 @@ from app.jobs.amending import LONGEST_NAME, Amending
 from app.jobs.changing import Changing, HasId, id_of
 from app.jobs.context import Task
 from app.jobs.current import current_job
-from app.jobs.errors import InvalidName, JobsError, TasksNotMade
+from app.jobs.errors import InvalidName, JobsError, TasksNotMade, ValueNotStorable
 from app.jobs.events import Bus
 from app.jobs.files import Shelf
 from app.jobs.hints import hints_of
 from app.jobs.options import StartOptions, checked
-from app.jobs.params import MADE, entered_params
+from app.jobs.params import MADE, entered_params, refuse_each
 from app.jobs.registry import Handler, Preview, Registry, make_handler, preview_of
 from app.jobs.running import Running
 from app.jobs.steering import Steering
@@ -39,6 +39,7 @@ from app.jobs.values import (
     FILE,
     SECRET,
     decode,
+    encode,
     encode_object,
     mask_text,
     name_of,
@@ -169,17 +170,28 @@ class Engine(Changing, Amending, Steering):
 
     def _new_job(self, handler: Handler, given: Params, read: Any, **values: Any) -> NewJob:
         """Return a job with these params: as they were given, and as they were read."""
-        params = encode_object(handler.dump_params(read), "params", self._most)
+        params = self._encoded(handler.dump_params(read))
         entered = entered_params(handler.params, given, read)
         return NewJob(
             handler=handler.name,
             params=params,
-            input=encode_object(entered, "params", self._most),
+            input=self._encoded(entered),
             uploads=uploads_in(read),
             upload_role=needed("start", handler.roles),
             started_by_job=current_job.get(),
             **values,
         )
+
+    def _encoded(self, params: dict[str, Any]) -> str:
+        """Return params as JSON text; raise InvalidParams with a sentence for each that cannot be.
+
+        Raises ValueNotStorable when only all of them together are too large.
+        """
+        try:
+            return encode_object(params, "params", self._most)
+        except ValueNotStorable:
+            refuse_each(params, lambda value: encode(value, "value", self._most))
+            raise
 
     def _create(self, job: NewJob, tasks: Iterable[Mapping[str, Any]]) -> int:
         self._declare()
@@ -271,7 +283,7 @@ class Engine(Changing, Amending, Steering):
         """Count the tasks that start() would make, for 2 s at most (P5). Raises as start() does."""
         handler = self.registry[handler_name]
         read = self._validated(handler, params, started_by)
-        handler.dump_params(read)  # what cannot be stored is refused here, too
+        self._encoded(handler.dump_params(read))  # what cannot be stored is refused here, too
         return preview_of(new_tasks(self._made(handler, read), self._most))
 
     def not_enterable(self, job_id: int, *, started_by: HasId | int | None = None) -> set[str]:

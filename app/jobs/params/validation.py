@@ -6,12 +6,12 @@ import json
 import logging
 import math
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.jobs.errors import InvalidParams
+from app.jobs.errors import InvalidParams, ValueNotStorable
 from app.jobs.params.members import with_members
 from app.jobs.uploads import GIVEN, UploadedFile
 from app.jobs.values import demand_sound
@@ -27,12 +27,13 @@ def validate_params(
     JSON values, which is what forms, programs and commands send, are read as JSON, so that a
     strict model takes the text of a date from them; anything else is taken as Python's values.
     Fields go by their names and by their aliases. An instance is what has been validated already.
-    Raises ValueNotStorable for what cannot even be looked at.
+    Raises ValueNotStorable for names that are no text.
     """
     if type(params) is model:
         return params
     given = dict(params)
-    demand_sound(given, "params")
+    demand_sound(list(given), "params")
+    refuse_each(given, lambda value: demand_sound(value, "value"))
     try:
         return _validated(model, given, context)
     except ValidationError as error:
@@ -43,6 +44,19 @@ def validate_params(
         log.error("Params of %s cannot be validated: %s\n%s", model.__name__, type(error), where)
         said = f"These could not be checked: a validator raised {type(error).__name__}."
         raise InvalidParams({"": [said]}) from None
+
+
+def refuse_each(params: Mapping[str, Any], check: Callable[[Any], object]) -> None:
+    """Raise InvalidParams with what a check of each value says, if it is ValueNotStorable."""
+    wrong: dict[str, list[str]] = {}
+    for name, value in zip(map(str, params), params.values(), strict=True):
+        try:
+            check(value)
+        except ValueNotStorable as error:
+            # What a model knows beside its fields is none of them.
+            wrong["" if name[:1] == "$" else name] = [str(error)]
+    if wrong:
+        raise InvalidParams(wrong)
 
 
 def sentences(error: ValidationError) -> dict[str, list[str]]:

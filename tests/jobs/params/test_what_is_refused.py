@@ -172,3 +172,27 @@ def test_serializers_of_the_author_have_no_part_in_it(engines: Engines) -> None:
 
     engine, seen = engine_of(engines, Stubborn)
     assert ran(engine, seen, {"a": 2}).a == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"a": "x\0"}, "has a NUL character"),
+        ({"a": "\ud800"}, "half of a surrogate pair"),
+        ({"a": [["\udfff"]], "b": 1}, "half of a surrogate pair"),
+        ({"b": -1}, "has a NUL character"),
+        ({"a": "long" * 300_000}, "the limit is"),
+    ],
+)
+def test_what_no_database_keeps_is_refused_beside_its_field(
+    engines: Engines, given: Any, said: str
+) -> None:
+    class Params(BaseModel):
+        a: Any = None
+        b: Annotated[int, AfterValidator(lambda value: value if value > 0 else "\0")] = 1
+
+    engine, _ = engine_of(engines, Params)
+    for way in (engine.start, engine.preview):
+        with pytest.raises(InvalidParams, match=said) as refusal:
+            way("work", given)
+        assert refusal.value.fields.keys() == {next(iter(given))}
