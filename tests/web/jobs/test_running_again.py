@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pydantic import BaseModel, SecretStr, model_validator
 
 from app.admin.form import form_for
-from app.jobs import Engine
+from app.jobs import Engine, Handler
 from app.web import again
 from tests.visitor import Visitor
 from tests.web.jobs.page import SCRIPT, Page, opened
@@ -130,5 +131,30 @@ def test_what_no_form_can_say_is_asked_anew(engine: Engine) -> None:
     again.show_params(form, job, {"text", "count"})
     shown = {each.key: each for each in form.fields}
     assert {key for key, each in shown.items() if each.was_given} == {"text", "count"}
-    assert shown["count"].value == shown["count"].default.value
+    assert (shown["count"].value, shown["count"].required) == (None, True)
     assert (shown["day"].value, shown["ratio"].value) == ("2026-11-22", 0.25)
+
+
+class Former(BaseModel):
+    """A model that still reads a secret by its former name."""
+
+    days: int = 3
+    word: SecretStr | None = None
+    other: SecretStr = SecretStr("usual")
+
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what is given by its new names."""
+        names = {"age": "days", "password": "word"}
+        return {names.get(key, key): value for key, value in given.items()}
+
+
+def test_a_secret_that_a_validator_has_found_is_asked_anew(engine: Engine) -> None:
+    engine.registry.add(Handler(name="former", params=Former, run=lambda task: None))
+    job = engine.job(engine.start("former", {"age": 5, "password": "open sesame"}))
+    form = form_for(Former)
+    again.show_params(form, job, set())
+    further = form.fields[-1]
+    assert (further.label, further.value) == ("Further fields", '{\n  "age": 5\n}')
+    assert [each.key for each in form.fields if each.was_given] == ["word", "other"]
