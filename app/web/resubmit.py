@@ -23,6 +23,8 @@ PASSWORDS: Final = {
     "password": "Password",
     "repeat": "Password again",
 }
+#: What a form of params says of its secrets: the name of one follows; see Field.about().
+SECRET: Final = "form.secret."
 
 
 def resubmission(status: int) -> str | None:
@@ -33,7 +35,7 @@ def resubmission(status: int) -> str | None:
         fields, files = _fields(), [name for name, file in request.files.items() if file.filename]
     except (HTTPException, *BROKEN_OFF):
         return None
-    passwords = {name: text for name, text in PASSWORDS.items() if name in request.form}
+    passwords = _passwords()
     if not (fields or files or passwords):
         return None
     return render_template(
@@ -48,7 +50,17 @@ def resubmission(status: int) -> str | None:
     )
 
 
+def _passwords() -> dict[str, str]:
+    """The labels of what is a secret, by name: those of accounts, and those that the form names."""
+    named = {
+        name.removeprefix(SECRET): label
+        for name, label in request.form.items()
+        if name.startswith(SECRET)
+    }
+    return {name: text for name, text in (PASSWORDS | named).items() if name in request.form}
+
+
 def _fields() -> list[tuple[str, str]]:
     """The names and values, in the order of the form."""
-    left_out = {"csrf_token", *PASSWORDS}
+    left_out = {"csrf_token", *_passwords()}
     return [pair for pair in request.form.items(multi=True) if pair[0] not in left_out]

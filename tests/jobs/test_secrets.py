@@ -82,6 +82,14 @@ def test_a_secret_is_stored_as_one_so_that_it_is_known_without_its_handler(
     assert "hush" not in repr(stranger.job(job_id))
 
 
+def test_the_dots_that_stand_for_a_secret_are_none(engines: Engines) -> None:
+    engine, job_id = started(engines, [])
+    again = engine.job(job_id).input
+    assert again["token"] == MASK
+    with pytest.raises(InvalidParams, match="enter the secret itself"):
+        engine.start("work", again)
+
+
 def test_a_handler_without_a_model_may_be_given_secrets_too(engines: Engines) -> None:
     seen: list[Any] = []
     work = Handler(name="work", run=lambda task: seen.append(task.job.params))

@@ -54,6 +54,15 @@ def test_passwords_and_files_are_asked_for_again(stranger: Visitor) -> None:
     assert 'type="file" name="file"' in answer.text
 
 
+def test_secret_params_are_asked_for_again(stranger: Visitor) -> None:
+    secret = {"form.secret.servers.0.token": "Token", "servers.0.token": "hush-hush"}
+    page = stranger.client.post("/jobs", data={"handler": "x"} | secret).text
+    assert "hush-hush" not in page
+    assert re.search(r'<label for="kept-servers.0.token">Token</label>', page)
+    assert re.search(r'type="password" name="servers.0.token"', page)
+    assert ("form.secret.servers.0.token", "Token") in kept(page)
+
+
 def test_a_strangers_file_is_not_kept_on_the_server(app: Flask, stranger: Visitor) -> None:
     file = {"handler": "import_admin_users", "file": (io.BytesIO(b"x" * 10_000), "x.csv")}
     stranger.client.post("/jobs", data=file, content_type="multipart/form-data")

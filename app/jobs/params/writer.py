@@ -32,7 +32,7 @@ from app.jobs.params.marks import EXCLUDED, EXTRA, FACTORIES, IS, MAPPINGS, PRIV
 from app.jobs.params.members import json_of
 from app.jobs.params.types import classes_in, is_named_tuple
 from app.jobs.uploads import UploadedFile
-from app.jobs.values import FILE, SECRET, VALUE
+from app.jobs.values import FILE, MASK, SECRET, VALUE
 
 
 class NotStorable(Exception):
@@ -110,7 +110,7 @@ class ParamWriter:
 
     def _writers(self) -> list[tuple[Any, Callable[[Any], Any]]]:
         return [
-            (SecretStr, lambda value: {SECRET: value.get_secret_value()}),
+            (SecretStr, _secret_text),
             (SecretBytes, _secret_bytes),
             (Secret, self._secret),
             (UploadedFile, lambda value: {FILE: value.stored()}),
@@ -249,6 +249,12 @@ def _leaf(value: Any) -> dict[str, Any]:
         return {IS: leaf.name, **leaf.dump(value)}
     except (TypeError, ValueError) as error:
         raise NotStorable(f"It holds {error}, which cannot be stored") from None
+
+
+def _secret_text(value: SecretStr) -> dict[str, Any]:
+    if value.get_secret_value() == MASK:
+        raise NotStorable("The dots only stand for a secret; enter the secret itself")
+    return {SECRET: value.get_secret_value()}
 
 
 def _secret_bytes(value: SecretBytes) -> dict[str, Any]:
