@@ -63,6 +63,20 @@ def test_the_steps_of_the_example_follow_one_another(page: Page) -> None:
     expect(component).to_contain_text("Step 2")
 
 
+def test_what_does_not_fit_is_brought_into_view(page: Page, complaints: Complaints) -> None:
+    complaints.expect("status of 422")
+    page.set_viewport_size({"width": 800, "height": 400})
+    page.goto("/jobs")
+    form = open_create(page, "everything")
+    form.get_by_label("Text").fill("abc")
+    wrong = form.locator("[name='inner.tasks']")
+    wrong.fill("1.5")
+    form.locator(".sheet-body").evaluate("body => body.scrollTo(0, 0)")
+    expect(wrong).not_to_be_in_viewport()
+    page.get_by_test_id("create-submit").click()
+    expect(page.locator("[name='inner.tasks'][aria-invalid=true]")).to_be_in_viewport()
+
+
 def test_what_does_not_fit_is_told_and_keeps_what_was_written(
     page: Page, complaints: Complaints
 ) -> None:

@@ -123,7 +123,9 @@ function focusFirst(dialog) {
   const fields = ["[aria-invalid=true]", "[autofocus]", "form [required]", "[data-filters]"];
   const field = fields.map((selector) => visible(dialog, selector)).find(Boolean);
   if (field?.matches("input")) field.select();
-  if (field) return field.focus();
+  if (field) field.focus();
+  if (field?.ariaInvalid) return field.scrollIntoView({ block: "center" }); // select() has not
+  if (field) return;
   const first = dialog.querySelector("a.choice") ?? dialog.querySelector(".sheet-body");
   first?.focus({ focusVisible: false });
 }
