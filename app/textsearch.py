@@ -48,7 +48,7 @@ _RANGES: Final = (
 
 
 class Kind(Enum):
-    """How a part of a text is written."""
+    """Ways in which a part of a text is written."""
 
     USUAL = "usual"
     DECOMPOSED = "decomposed"
@@ -68,7 +68,7 @@ Part = tuple[Form, ...]
 
 
 class Place(Enum):
-    """Where in a text another one must stand."""
+    """Places in a text where another one must stand."""
 
     ANYWHERE = "anywhere"
     START = "start"
@@ -208,7 +208,7 @@ def _parts(text: str) -> tuple[Part, ...]:
 
 
 def _length_at(folded: str, place: int) -> int:
-    """How many letters belong together there: `ss` does, and of `sss` either half."""
+    """Return how many letters belong together there: `ss` does, and of `sss` either half."""
     ligatures = _alike()[1]
     if folded[place : place + 2] not in ligatures:
         return 1

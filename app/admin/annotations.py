@@ -169,7 +169,7 @@ _ALIASES = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType)
 
 
 def _flat(metadata: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What was said, where a Field() is what it says."""
+    """Return metadata with each Field() replaced by its own metadata."""
     found: list[Any] = []
     for each in metadata:
         found += each.metadata if isinstance(each, FieldInfo) else [each]

@@ -149,7 +149,7 @@ def _read(asked: Field, sent: Sent, inner: Read) -> Any:
 
 
 def _empty(asked: Field, nothing: Any, mode: str | None = None) -> Any:
-    """What it means that nothing stands there."""
+    """Return the value that an empty control stands for."""
     if asked.empty == "exact" or mode == "exact":
         return nothing
     return None if asked.empty == "none" else ABSENT

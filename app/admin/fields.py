@@ -86,7 +86,7 @@ class Field:
 
     @property
     def when_empty(self) -> str:
-        """What it is when it is left empty, in words, where nobody would guess it."""
+        """The value of an empty control, in words, where nobody would guess it."""
         if self.empty == "none" and self.default.value not in (None, ABSENT):
             return "None"
         if self.empty != "default" or self.widget in ("checkbox", "select", "fixed"):
@@ -195,7 +195,7 @@ def _row_kind(kind: Kind) -> Kind | None:
 
 
 def _row_maker(item: Kind, of: Field, place: Place) -> Callable[[str], Field]:
-    """What makes a row: of a list of texts one that may be empty, for that is what rows are for."""
+    """Return a function that makes a row; in a list of texts, a row may be an empty text."""
 
     def make(index: str) -> Field:
         made = make_field(item, f"{of.name}.{index}", _noun(item, of.label), place)
@@ -215,7 +215,7 @@ def _noun(item: Kind, label: str) -> str:
 
 
 def _completed(made: Field) -> Field:
-    """What depends on the default, once there is one."""
+    """Set what depends on the default, once there is one."""
     is_open = made.kind.nullable or (made.default.exists and made.default.value in (None, ABSENT))
     if made.widget == "checkbox" and is_open:
         made.widget = "select"

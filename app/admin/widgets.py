@@ -32,7 +32,7 @@ DEPTH: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a field is: within which models, what these say of their texts, for which zone."""
+    """Surroundings of a field: the models around it, whether they strip texts, the zone."""
 
     trail: tuple[type, ...]
     zone: str

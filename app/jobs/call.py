@@ -1,4 +1,4 @@
-"""What may be told to something that runs: by the scheduler, by a deadline, by a person."""
+"""Signals to a running try or callback: cancelled, timed out, lost to another worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Call:
-    """What may be told to something that runs here: stop, your time is over, or you are lost."""
+    """Signals to one running try or callback, which it hears at its next call."""
 
     __slots__ = ("_listeners", "_told", "cancelled", "lost", "timed_out")
 

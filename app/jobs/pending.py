@@ -55,7 +55,7 @@ def pending_reasons(
 
 
 class _Look:
-    """What is asked once for all jobs of one answer, and only if one of them needs it."""
+    """Facts about several jobs, each asked once and only if one of them needs it."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class _Look:
     # Jobs that wait for jobs
 
     def _of_parent(self, job: PendingJob) -> PendingReason | None:
-        """What keeps a job that runs from its end: it may wait for one that cannot begin."""
+        """Return why a running job may not end: it may wait for one that cannot begin."""
         if job.id not in self._parents or job.id not in self._stuck:
             return None
         child = next(each for each in self._children if each.parent == job.id)

@@ -53,7 +53,7 @@ def entered_params(
 
 
 def _said(given: Mapping[str, Any] | BaseModel) -> dict[str, Any]:
-    """What was given; of an instance what was said when it was made, for the rest is default."""
+    """Return what was given; of an instance only the fields that are no defaults."""
     if not isinstance(given, BaseModel):
         return dict(given)
     kept = given.model_fields_set | (given.model_extra or {}).keys()

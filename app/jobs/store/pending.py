@@ -1,4 +1,4 @@
-"""What keeps jobs from running, as it is stored: slots, threads, tries to come, places in a queue.
+"""Read what keeps jobs from running: slots, threads, retries to come, places in the queue.
 
 Each question looks at a bounded number of rows, however many jobs there are.
 """
@@ -51,7 +51,7 @@ class PendingJob:
 
 @dataclass(frozen=True, kw_only=True)
 class BusyThreads:
-    """How many threads of a worker a job takes; `is_alone`: nothing begins beside it."""
+    """Threads of a worker that a job takes; `is_alone`: nothing begins beside it."""
 
     worker_id: int
     job_id: int
