@@ -124,7 +124,11 @@ NODES = st.recursive(
     max_leaves=8,
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | FLOATS | ANY_TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | ANY_TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(ANY_TEXT, inner, max_size=2),
     max_leaves=5,
 )

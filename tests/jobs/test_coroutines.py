@@ -140,6 +140,7 @@ def test_a_timeout_reaches_a_coroutine(engines: Engines, run: Callable[[Task], A
 
 def test_after_a_cancel_a_coroutine_may_tidy_up(engines: Engines) -> None:
     heard: list[str] = []
+    begun = threading.Event()
 
     async def generate() -> AsyncIterator[int]:
         try:
@@ -158,6 +159,7 @@ def test_after_a_cancel_a_coroutine_may_tidy_up(engines: Engines) -> None:
 
     async def run(task: Task) -> None:
         pending = asyncio.create_task(aside())
+        begun.set()
         try:
             async for _ in generate():
                 await asyncio.sleep(0.01)
@@ -167,7 +169,7 @@ def test_after_a_cancel_a_coroutine_may_tidy_up(engines: Engines) -> None:
             raise
 
     engine, job_id = start(engines, run)
-    eventually(lambda: engine.job(job_id).in_progress == 1)
+    assert begun.wait(5)
     engine.cancel(job_id)
     ended(engine, job_id)
     assert engine.task(job_id, 0).state == {"tidy": True}
@@ -187,15 +189,17 @@ def test_what_cancels_itself_has_failed(engines: Engines) -> None:
 
 def test_an_engine_that_stops_ends_what_awaits(engines: Engines) -> None:
     ends: list[str] = []
+    begun = threading.Event()
 
     async def run(task: Task) -> None:
+        begun.set()
         try:
             await for_ever(task)
         finally:
             ends.append("ended")
 
     engine, job_id = start(engines, run)
-    eventually(lambda: engine.job(job_id).in_progress == 1)
+    assert begun.wait(5)
     engine.begin_stop()
     engine.stop()
     eventually(lambda: ends)
