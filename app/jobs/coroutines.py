@@ -14,6 +14,7 @@ from app.fork_safety import ForkGuard
 from app.jobs.call import Call
 from app.jobs.errors import BadHandler, TaskCancelled, TaskLost, TaskTimedOut
 
+_PLAIN: Final = frozenset({type(None), dict, list, str, int, float, bool})
 _ASYNCIO: Final = str(Path(asyncio.__file__).parent)
 
 
@@ -23,6 +24,8 @@ def result_of(returned: Any, call: Call, *, hear_cancel: Callable[[], None] = la
     The coroutine is cancelled when the job is cancelled, or its time is over; `hear_cancel` is
     called just before. Its pending tasks and asynchronous generators are closed at the end.
     """
+    if type(returned) in _PLAIN:  # as nearly always; to ask inspect takes 2 us
+        return returned
     if inspect.isawaitable(returned):
         return _run(returned, call, hear_cancel)
     if inspect.isgenerator(returned) or inspect.isasyncgen(returned):

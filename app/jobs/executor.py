@@ -21,7 +21,7 @@ from app.jobs.facts import JobFacts
 from app.jobs.files import Shelf
 from app.jobs.finishing import Finisher, Step
 from app.jobs.journal import Journal
-from app.jobs.logs import capturing
+from app.jobs.logs import Capture
 from app.jobs.registry import Handler
 from app.jobs.states import AttemptStatus, TaskStatus
 from app.jobs.store.claiming import Claim
@@ -160,7 +160,7 @@ class Executor:
             engine=self._engine,
             ends_at=ends_at,
         )
-        with capturing(task.take_line), entered(self._within, work.call):
+        with Capture(task.take_line), entered(self._within, work.call):
             returned = work.handler.run(task)
             result = result_of(returned, work.call, hear_cancel=task.hear_cancel)
         return None if result is None else encode(result, "result", self._limit)

@@ -22,16 +22,34 @@ Item = TypeVar("Item")
 _END: Final[Any] = object()
 
 
-@contextmanager
-def entered(within: Within, call: Call) -> Iterator[None]:
+def entered(within: Within, call: Call) -> AbstractContextManager[object]:
     """Enter a context for a try, and end it as soon as the time of the try is over."""
     context = within()
     end = getattr(context, "end", None)
-    if end is None:
-        with context, ForkGuard():
-            yield
-        return
+    return _Guarded(context) if end is None else _ending(context, end, call)
 
+
+class _Guarded:
+    """A context in which a forked child ends where the code ends that forked it."""
+
+    __slots__ = ("_context", "_guard")
+
+    def __init__(self, context: AbstractContextManager[object]) -> None:
+        self._context, self._guard = context, ForkGuard()
+
+    def __enter__(self) -> None:
+        self._context.__enter__()
+        self._guard.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        self._guard.__exit__(*error)
+        return self._context.__exit__(*error)
+
+
+@contextmanager
+def _ending(
+    context: AbstractContextManager[object], end: Callable[[BaseException], None], call: Call
+) -> Iterator[None]:
     def hear() -> None:
         if call.timed_out:
             end(TaskTimedOut())

@@ -139,8 +139,7 @@ def test_a_timeout_reaches_a_coroutine(engines: Engines, run: Callable[[Task], A
 
 
 def test_after_a_cancel_a_coroutine_may_tidy_up(engines: Engines) -> None:
-    heard: list[str] = []
-    begun = threading.Event()
+    heard, begun = list[str](), threading.Event()
 
     async def generate() -> AsyncIterator[int]:
         try:
@@ -172,8 +171,8 @@ def test_after_a_cancel_a_coroutine_may_tidy_up(engines: Engines) -> None:
     assert begun.wait(5)
     engine.cancel(job_id)
     ended(engine, job_id)
-    assert engine.task(job_id, 0).state == {"tidy": True}
-    assert sorted(heard) == ["generator closed", "pending task cancelled"]
+    found = engine.task(job_id, 0).state, sorted(heard)
+    assert found == ({"tidy": True}, ["generator closed", "pending task cancelled"])
 
 
 def test_what_cancels_itself_has_failed(engines: Engines) -> None:
@@ -198,7 +197,7 @@ def test_an_engine_that_stops_ends_what_awaits(engines: Engines) -> None:
         finally:
             ends.append("ended")
 
-    engine, job_id = start(engines, run)
+    engine, _ = start(engines, run)
     assert begun.wait(5)
     engine.begin_stop()
     engine.stop()
