@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zoneinfo
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -129,13 +129,23 @@ def moment_of(text: str, zone: ZoneInfo, shown: datetime | None = None) -> datet
             return shown.astimezone(UTC)
         if local.tzinfo is not None:
             return local.astimezone(UTC)
-        moment = local.replace(tzinfo=zone).astimezone(UTC)
-        back = moment.astimezone(zone).replace(tzinfo=None)
+        return in_zone(local, zone, zone.key).astimezone(UTC)
+    except NoSuchLocalTime:
+        raise
     except (ValueError, OverflowError) as error:
         raise NoSuchLocalTime("Choose a date and a time.") from error
-    if back != local:
+
+
+def in_zone(local: datetime, zone: tzinfo, name: str) -> datetime:
+    """Return a local time with its zone; of one that comes twice, the first.
+
+    Raise NoSuchLocalTime, a sentence that calls the zone by `name`, for one that is not there;
+    OverflowError at the ends of the calendar.
+    """
+    moment = local.replace(tzinfo=zone)
+    if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:
         raise NoSuchLocalTime(
-            f"{local:%H:%M} does not exist on that day in {zone.key}: the clocks jump over it. "
+            f"{local:%H:%M} does not exist on that day in {name}: the clocks jump over it. "
             "Choose another time."
         )
     return moment

@@ -6,6 +6,8 @@ from datetime import date, datetime, time, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from app.timezones import in_zone
+
 UTC: Final = "Z"
 
 
@@ -42,18 +44,7 @@ def with_zone(text: str, zone: str, was: str) -> str:
         return text
     if was and local_of(was, zone) == local:
         return was
-    meant = local.replace(tzinfo=clocks).isoformat()
-    if local_of(_in_utc(meant), zone) != local:
-        raise ValueError(
-            f"{local:%H:%M} does not exist on that day in {zone}: the clocks jump over it. "
-            "Choose another time."
-        )
-    return meant
-
-
-def _in_utc(text: str) -> str:
-    local = local_of(text, UTC)
-    return f"{local.isoformat()}Z" if local else text
+    return in_zone(local, clocks, zone).isoformat()
 
 
 def _zone_named(name: str) -> tzinfo | None:

@@ -8,6 +8,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -154,33 +155,33 @@ class Engine(Changing, Amending, Steering):
         InvalidOptions, ValueNotStorable; then nothing is stored.
         """
         handler = self.registry[job_handler_name]
-        given = {} if params is None else params
-        read = self._validated(handler, given, admin_user)
-        job = self._new_job(
-            handler,
-            given,
-            read,
-            name=(name_of(name) or handler.title)[:LONGEST_NAME],
-            state=encode_object(dict(initial_state or {}), "initial state", self._most),
-            started_by=id_of(admin_user),
-            held=not auto_start,
-            **({"priority": handler.priority} | checked(options)),
-        )
-        return self._create(job, tasks)
+        job, _ = self._new_job(handler, params, admin_user, options)
+        state = encode_object(dict(initial_state or {}), "initial state", self._most)
+        named = (name_of(name) or handler.title)[:LONGEST_NAME]
+        return self._create(replace(job, name=named, state=state, held=not auto_start), tasks)
 
-    def _new_job(self, handler: Handler, given: Params, read: Any, **values: Any) -> NewJob:
-        """Return a job with these params: as they were given, and as they were read."""
-        params = self._encoded(handler.dump_params(read))
-        entered = entered_params(handler.params, given, read)
-        return NewJob(
+    def _new_job(
+        self,
+        handler: Handler,
+        given: Params | None,
+        started_by: HasId | int | None,
+        options: StartOptions,
+    ) -> tuple[NewJob, Any]:
+        """Return a job with the params that were given, and what the model made of them."""
+        given = {} if given is None else given
+        read = self._validated(handler, given, started_by)
+        job = NewJob(
+            name=handler.title,
             handler=handler.name,
-            params=params,
-            input=self._encoded(entered),
+            params=self._encoded(handler.dump_params(read)),
+            input=self._encoded(entered_params(handler.params, given, read)),
+            started_by=id_of(started_by),
             uploads=uploads_in(read),
             upload_role=needed("start", handler.roles),
             started_by_job=current_job.get(),
-            **values,
+            **({"priority": handler.priority} | checked(options)),
         )
+        return job, read
 
     def _encoded(self, params: dict[str, Any]) -> str:
         """Return params as JSON text; raise InvalidParams with a sentence for each that cannot be.
@@ -261,17 +262,9 @@ class Engine(Changing, Amending, Steering):
         handler = self.registry[handler_name]
         if name and len(name) > LONGEST_NAME:
             raise InvalidName(f"A name has at most {LONGEST_NAME} characters.")
-        given = {} if params is None else params
-        read = self._validated(handler, given, started_by)
-        job = self._new_job(
-            handler,
-            given,
-            read,
-            name=name_of(name or "") or handler.title,
-            started_by=id_of(started_by),
-            **({"priority": handler.priority} | checked(options)),
-        )
-        return self._create(job, self._made(handler, read) if tasks is None else tasks)
+        job, read = self._new_job(handler, params, started_by, options)
+        named = replace(job, name=name_of(name or "") or handler.title)
+        return self._create(named, self._made(handler, read) if tasks is None else tasks)
 
     def preview(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
@@ -98,14 +99,19 @@ class _Look:
                 "It was queued without being started: it waits until start_next_queued_job() or "
                 f"start_queued_jobs() is called for {job.handler}.",
             )
-        if job.status == JobStatus.IN_PROGRESS and 0 < job.scheduled == job.waiting:
+        if _waits_for_retries(job):
             return PendingReason(
                 code=PendingCode.RETRY,
                 message=f"{_tasks(job.waiting)} failed and will be tried again; nothing of it runs "
                 "until then.",
-                until=pending.next_try(self._connection, job.id),
+                until=self._next_tries.get(job.id),
             )
         return None
+
+    @cached_property
+    def _next_tries(self) -> Mapping[int, datetime]:
+        retrying = [each.id for each in self._jobs if _waits_for_retries(each)]
+        return pending.next_tries(self._connection, retrying)
 
     def _paused(self, job: PendingJob) -> PendingReason | None:
         for each in self._pauses:
@@ -306,6 +312,10 @@ class _Threads:
             if each.handler not in hidden:
                 counts[each.job_id] += each.threads
         return [job_id for job_id, _ in counts.most_common()]
+
+
+def _waits_for_retries(job: PendingJob) -> bool:
+    return job.status == JobStatus.IN_PROGRESS and 0 < job.scheduled == job.waiting
 
 
 def _because(code: PendingCode, message: str, job_id: int | None = None) -> PendingReason:

@@ -104,6 +104,8 @@ FILE = "$file"
 
 #: What a person reads of a value that JSON has no words for; see app.jobs.params.codec.
 VALUE = "$value"
+#: The same of a mapping: pairs, since a key may be anything.
+PAIRS = "$pairs"
 
 
 def readable(stored: Any) -> Any:
@@ -120,16 +122,13 @@ def readable(stored: Any) -> Any:
     if stored.keys() == {FILE} and isinstance(stored[FILE], dict):
         return str(stored[FILE].get("name"))
     if VALUE in stored:
-        value = readable(stored[VALUE])
-        return _object(value) if stored.get("$is") in MAPPINGS else value
+        return readable(stored[VALUE])
+    if PAIRS in stored:
+        return _object(readable(stored[PAIRS]))
     hidden = stored.get("$excluded", ())
     shown = {key: each for key, each in stored.items() if key[:1] != "$" and key not in hidden}
     fields = {key: readable(each) for key, each in shown.items()}
     return fields | _object(readable(stored.get("$extra", [])))
-
-
-#: Types whose value is stored as pairs, since a key may be anything.
-MAPPINGS = frozenset({"dict", "OrderedDict", "Counter", "defaultdict"})
 
 
 def _object(pairs: list[list[Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from app.db import now
 from app.jobs import Engine, Handler, PendingCode, PendingReason, Task
@@ -162,6 +162,29 @@ def test_a_job_whose_tasks_wait_for_their_next_try_says_when(engines: Engines) -
         task.run_after for task in engine.tasks(job_id, limit=2) if task.run_after
     )
     assert "2 tasks failed and will be tried again" in reason.message
+
+
+def test_many_jobs_that_wait_for_retries_are_one_question(engines: Engines) -> None:
+    def fail(task: Task) -> None:
+        raise ValueError("no")
+
+    engine = engines(handler(run=fail, retries=3, retry_delay=600, concurrency_limit=None))
+    ids = [start(engine, tasks=index + 1) for index in range(4)]
+    eventually(lambda: [engine.job(each).waiting for each in ids] == [1, 2, 3, 4])
+    asked: list[str] = []
+
+    def listen(*said: Any) -> None:
+        if "run_after" in said[2]:
+            asked.append(said[2])
+
+    event.listen(engine.database.engine, "before_cursor_execute", listen)
+    reasons = engine.pending_reasons(ids)
+    event.remove(engine.database.engine, "before_cursor_execute", listen)
+    # The scheduler of this process may have looked for what is due meanwhile.
+    assert len([each for each in asked if "UNION ALL" in each]) == 1
+    for each in ids:
+        tries = [task.run_after for task in engine.tasks(each, limit=9) if task.run_after]
+        assert reasons[each].until == min(tries)
 
 
 def test_what_is_cancelled_or_reopened_says_so(engines: Engines, gate: threading.Event) -> None:

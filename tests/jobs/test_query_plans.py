@@ -104,7 +104,7 @@ def test_why_a_job_does_not_run_is_found_by_indexes(database: Database) -> None:
         pending.children(connection, [1, 2])
         pending.started_jobs(connection, 1)
         pending.place_in_queue(connection, job)
-        pending.next_try(connection, 1)
+        pending.next_tries(connection, [1])
         pending.suspect_job(connection)
         plans = [
             [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values)]

@@ -17,7 +17,7 @@ from app.jobs.params.leaves import BY_NAME, load_bytes
 from app.jobs.params.marks import EXTRA, FACTORIES, IS, MAPPINGS, PRIVATE, SEQUENCES, SET
 from app.jobs.params.types import classes_in, is_named_tuple
 from app.jobs.uploads import UploadedFile
-from app.jobs.values import FILE, SECRET, VALUE
+from app.jobs.values import FILE, PAIRS, SECRET, VALUE
 
 
 class ParamReader:
@@ -61,7 +61,7 @@ class ParamReader:
             return collections.deque(self._value(stored[VALUE]), stored["$maxlen"])
         if name in SEQUENCES:
             return SEQUENCES[name](self._value(stored[VALUE]))
-        pairs = [(self._value(key), self._value(each)) for key, each in stored[VALUE]]
+        pairs = [(self._value(key), self._value(each)) for key, each in stored[PAIRS]]
         if name == "defaultdict":
             return collections.defaultdict(FACTORIES.get(stored.get("$factory", "")), pairs)
         return MAPPINGS[name](dict(pairs))

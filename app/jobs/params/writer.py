@@ -6,9 +6,9 @@ model's serializers, and restored as unpickling does it, without any of its auth
 
     {"folder": "/srv/in", "since": {"$is": "date", "$value": "2026-01-31"}, "$set": ["folder"]}
 
-A key with a `$` is never the author's: `$is` names a type, `$value` is what a person reads of it,
-`$set`, `$extra` and `$private` are what a model knows beside its fields. Secrets and files keep
-the marks that app.jobs.values knows.
+A key with a `$` is never the author's: `$is` names a type, `$value` or `$pairs` is what a person
+reads, `$set`, `$extra` and `$private` are what a model knows beside its fields. Secrets and files
+keep the marks that app.jobs.values knows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from app.jobs.params.marks import EXCLUDED, EXTRA, FACTORIES, IS, MAPPINGS, PRIV
 from app.jobs.params.members import json_of
 from app.jobs.params.types import classes_in, is_named_tuple
 from app.jobs.uploads import UploadedFile
-from app.jobs.values import FILE, MASK, SECRET, VALUE
+from app.jobs.values import FILE, MASK, PAIRS, SECRET, VALUE
 
 
 class NotStorable(Exception):
@@ -124,7 +124,7 @@ class ParamWriter:
         is_marked = self._model is None and value.keys() == {SECRET}
         if is_marked or all(type(key) is str and key[:1] != "$" for key in value):
             return {key: self.value(each) for key, each in value.items()}
-        return {IS: "dict", VALUE: self._pairs(value)}
+        return {IS: "dict", PAIRS: self._pairs(value)}
 
     def _pairs(self, value: Mapping[Any, Any]) -> list[list[Any]]:
         return [[self.value(key), self.value(each)] for key, each in value.items()]
@@ -158,14 +158,14 @@ class ParamWriter:
 
     def _mapping(self, value: Mapping[Any, Any]) -> Any:
         if type(value) in MAPPINGS.values():
-            return {IS: type(value).__name__, VALUE: self._pairs(value)}
+            return {IS: type(value).__name__, PAIRS: self._pairs(value)}
         if type(value) is not collections.defaultdict:
             return self._instance(value)
         made_by = value.default_factory
         if made_by is not None and made_by not in FACTORIES.values():
             raise NotStorable("It holds a defaultdict whose values are made by code; use a dict")
         named = {} if made_by is None else {"$factory": getattr(made_by, "__name__", "")}
-        return {IS: "defaultdict", VALUE: self._pairs(value), **named}
+        return {IS: "defaultdict", PAIRS: self._pairs(value), **named}
 
     def _instance(self, value: Any) -> dict[str, Any]:
         name = self._name_of(type(value))

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Select, and_, func, literal_column, null, or_, select, text
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    union_all,
+)
 
 from app.jobs import models
 from app.jobs.states import JobStatus
@@ -178,13 +190,22 @@ def place_in_queue(connection: Connection, job: PendingJob) -> int:
     return place
 
 
-def next_try(connection: Connection, job_id: int) -> datetime | None:
-    """Return when a task of a job is tried again next: at the latest then, if there are many."""
+def next_tries(connection: Connection, job_ids: Collection[int]) -> dict[int, datetime]:
+    """Return when a task of each of these jobs is tried again next, by job.
+
+    At the latest then, if there are many: a bounded number is looked at of each job.
+    """
+    if not job_ids:
+        return {}
+    found = connection.execute(union_all(*map(_next_try, job_ids)))
+    return {job_id: moment for job_id, moment in found if moment is not None}
+
+
+def _next_try(job_id: int) -> Select[int, datetime | None]:
     task = models.Task
     some = select(task.run_after).where(task.job_id == job_id, task.run_after.is_not(None))
     tries = some.limit(MOST).subquery("tries")
-    found: datetime | None = connection.scalar(select(func.min(tries.c.run_after)))
-    return found
+    return select(literal(job_id), func.min(tries.c.run_after))
 
 
 def suspect_job(connection: Connection) -> int | None:
